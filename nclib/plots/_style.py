@@ -1,0 +1,111 @@
+"""One look for every figure: colour-blind-safe, readable in print, on a phone and in the dark."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import seaborn as sns
+
+# Okabe and Ito's palette, reordered so that neighbours differ in lightness as well as in hue.
+PALETTE = {
+    "blue": "#0072B2",
+    "orange": "#E69F00",
+    "green": "#009E73",
+    "vermilion": "#D55E00",
+    "sky": "#56B4E9",
+    "purple": "#CC79A7",
+    "black": "#333333",
+    "grey": "#8A8A8A",
+}
+
+# Sequential and diverging maps for matrices: both keep their order in greyscale or in sign.
+SEQUENTIAL = "cividis"
+DIVERGING = "RdBu_r"
+
+
+def use_style() -> None:
+    """Set the book's matplotlib style (fonts of 10 pt, no top and right spine, sharp PNG)."""
+    sns.set_theme(context="notebook", style="ticks", palette=list(PALETTE.values()))
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (7.0, 3.8),
+            "figure.dpi": 100,
+            "savefig.dpi": 180,
+            "savefig.bbox": "tight",
+            "figure.constrained_layout.use": True,
+            "font.size": 10,
+            "axes.titlesize": 11,
+            "axes.titleweight": "semibold",
+            "axes.titlelocation": "left",
+            "axes.labelsize": 10,
+            "xtick.labelsize": 9,
+            "ytick.labelsize": 9,
+            "legend.fontsize": 9,
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.alpha": 0.25,
+            "grid.linewidth": 0.6,
+            "image.cmap": SEQUENTIAL,
+        }
+    )
+    try:
+        from IPython.core.getipython import get_ipython
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:  # a plain script: nothing to configure
+        return
+    if get_ipython() is not None:
+        set_matplotlib_formats("retina")
+
+
+@dataclass(frozen=True)
+class Interactive:
+    """A plotly figure that works in a static page: no loader, no request, a fixed id, alt text."""
+
+    figure: Any
+    div_id: str
+    alt: str
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """HTML for the book (its pages load plotly.js once) and plotly's own type for Jupyter."""
+        body = self.figure.to_html(
+            include_plotlyjs=False,
+            full_html=False,
+            div_id=self.div_id,
+            config={"displaylogo": False, "responsive": True},
+        )
+        label = html.escape(self.alt, quote=True)
+        page = f'<div class="nc-interactive" role="img" aria-label="{label}">{body}</div>'
+        return {
+            "text/html": page,
+            "application/vnd.plotly.v1+json": json.loads(self.figure.to_json()),
+        }
+
+
+def interactive(figure: Any, *, div_id: str, alt: str) -> Interactive:
+    """Wrap a plotly figure for the book.
+
+    Args:
+        figure: a ``plotly.graph_objects.Figure`` of scatter, scatter3d, surface or mesh3d traces
+            (the bundle that the book ships knows no others).
+        div_id: fixed id of the element, unique in the page; it keeps the output reproducible.
+        alt: what the figure shows, read by screen readers.
+
+    Raises:
+        ValueError: if ``alt`` or ``div_id`` is empty.
+    """
+    if not alt.strip() or not div_id.strip():
+        raise ValueError(f"an interactive figure needs a div_id and alt text, got {div_id!r}, {alt!r}")
+    figure.update_layout(
+        template="plotly_white",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"size": 13},
+    )
+    return Interactive(figure, div_id, alt)
