@@ -1,10 +1,10 @@
-r"""Simplex equiangular tight frames and their relatives: making them, fitting them, measuring angles.
+r"""Simplex equiangular tight frames and their relatives: making, fitting and measuring them.
 
 Everything here stands on one family. With :math:`J = 11^\top` and :math:`C = I - J/K`, a *shifted
 simplex ETF* is :math:`\alpha P (I - \beta J/K)` with orthonormal columns :math:`P` and
-:math:`\alpha > 0` (columns are vectors, as papers write them; here vectors are rows). Its Gram matrix is
-:math:`\alpha^2 (C + t J/K)`, :math:`t = (1-\beta)^2`: a simplex ETF at :math:`\beta = 1`, an
-orthogonal frame at :math:`\beta = 0`.
+:math:`\alpha > 0` (columns are vectors, as papers write them; here vectors are rows). Its Gram
+matrix is :math:`\alpha^2 (C + t J/K)`, :math:`t = (1-\beta)^2`: a simplex ETF at
+:math:`\beta = 1`, an orthogonal frame at :math:`\beta = 0`.
 
 Source: class-encoding paper (arXiv 2606.00344), Definitions II.1, II.2 and III.1; Papyan, Han and
 Donoho (2020).
@@ -30,7 +30,7 @@ __all__ = [
 
 
 class ShiftedSimplexETF(NamedTuple):
-    """The shifted simplex ETF nearest to given means, as :func:`fit_shifted_simplex_etf` finds it."""
+    """The shifted simplex ETF nearest to given means (:func:`fit_shifted_simplex_etf`)."""
 
     scale: float  # α, at least 0 (0: all means are equal, so there is none)
     shift: float  # β, at most 1: β and 2 − β have the same Gram matrix
@@ -131,8 +131,8 @@ def shifted_simplex_etf(
 ) -> Float[Tensor, "K P"]:
     r"""Rows of a randomly oriented shifted simplex ETF, :math:`(\alpha P (I - \beta J/K))^\top`.
 
-    Centring its rows gives a simplex ETF whatever the shift; a shift of 1 is that simplex ETF itself,
-    a shift of 0 an orthogonal frame. :math:`\langle m_k, m_l\rangle = \alpha^2(\delta_{kl} +
+    Centring its rows gives a simplex ETF whatever the shift; a shift of 1 is that simplex ETF
+    itself, a shift of 0 an orthogonal frame. :math:`\langle m_k, m_l\rangle = \alpha^2(\delta_{kl} +
     ((1-\beta)^2 - 1)/K)`.
 
     Args:
@@ -144,8 +144,8 @@ def shifted_simplex_etf(
         dtype: of the result.
 
     Raises:
-        ValueError: if ``num_classes < 2``, ``dim`` is too small, ``scale`` is not positive, or either
-            of ``scale`` and ``shift`` is not finite.
+        ValueError: if ``num_classes < 2``, ``dim`` is too small, ``scale`` is not positive, or
+            either of ``scale`` and ``shift`` is not finite.
 
     Source: class-encoding paper, Definition III.1 and Proposition III.2.
 
@@ -171,12 +171,12 @@ def fit_shifted_simplex_etf(means: Tensor) -> ShiftedSimplexETF:
 
     Minimises :math:`\|G - \alpha^2 (C + t J/K)\|_F` for :math:`G = \bar H^\top \bar H` over
     :math:`\alpha > 0, t = (1-\beta)^2 \ge 0`. As :math:`C \perp J/K`, the minimiser is
-    :math:`\alpha^2 = \operatorname{tr}(GC)/(K-1)` and :math:`\alpha^2 t = 1^\top G 1 / K`; neither can
-    be negative, so the constraint on t never binds. The result depends on the means only through
-    their Gram matrix, hence not on a rotation.
+    :math:`\alpha^2 = \operatorname{tr}(GC)/(K-1)` and :math:`\alpha^2 t = 1^\top G 1 / K`;
+    neither can be negative, so the constraint on t never binds. The result depends on the means
+    only through their Gram matrix, hence not on a rotation.
 
-    Equal means (to rounding) leave no scale: they belong to no shifted simplex ETF, and the result is
-    ``scale=0.0, shift=nan, residual=nan``.
+    Equal means (to rounding) leave no scale: they belong to no shifted simplex ETF, and the result
+    is ``scale=0.0, shift=nan, residual=nan``.
 
     Args:
         means: (K, P), one mean a row, not centred.
@@ -251,11 +251,12 @@ def pairwise_angles(means: Tensor, *, centre: bool = True) -> Float[Tensor, "K K
 
     Args:
         means: (K, P), one mean a row.
-        centre: subtract the mean of the means first (the angles of NC2); False: angles at the origin.
+        centre: subtract the mean of the means first (the angles of NC2); False: angles at the
+            origin.
 
     Returns:
-        (K, K), symmetric, with zero diagonal; nan in the row and column of a vector that is zero. The
-        angles of a simplex ETF are arccos(−1/(K − 1)).
+        (K, K), symmetric, with zero diagonal; nan in the row and column of a vector that is zero.
+        The angles of a simplex ETF are arccos(−1/(K − 1)).
 
     Raises:
         ValueError: if ``means`` is not a matrix of at least two rows, or not finite.
@@ -287,8 +288,8 @@ def _frame(
     device = generator.device if generator is not None else None
     basis = _centred_basis(num_classes)
     if shift != 1:
-        along_ones = torch.full((num_classes, 1), (1 - shift) / math.sqrt(num_classes))
-        basis = torch.cat([basis, along_ones.to(basis.dtype)], dim=1)
+        along_ones = basis.new_full((num_classes, 1), (1 - shift) / math.sqrt(num_classes))
+        basis = torch.cat([basis, along_ones], dim=1)
     rank = basis.shape[1]
     gaussian = torch.randn(dim, rank, generator=generator, dtype=torch.float64, device=device)
     rotation, triangle = torch.linalg.qr(gaussian)
