@@ -39,7 +39,7 @@ def use_style() -> None:
             "figure.constrained_layout.use": True,
             "font.size": 10,
             "axes.titlesize": 11,
-            "axes.titleweight": "semibold",
+            "axes.titleweight": "bold",
             "axes.titlelocation": "left",
             "axes.labelsize": 10,
             "xtick.labelsize": 9,
@@ -64,6 +64,14 @@ def use_style() -> None:
         set_matplotlib_formats("retina")
 
 
+# Only the button that restores the view stays; one of these would send the figure to a server.
+_NO_BUTTONS = [
+    "sendChartToCloud", "toImage", "zoom3d", "pan3d", "orbitRotation", "tableRotation",
+    "resetCameraLastSave3d", "hoverClosest3d", "zoom2d", "pan2d", "select2d", "lasso2d",
+    "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d",
+]  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Interactive:
     """A plotly figure that works in a static page: no loader, no request, a fixed id, alt text."""
@@ -78,7 +86,11 @@ class Interactive:
             include_plotlyjs=False,
             full_html=False,
             div_id=self.div_id,
-            config={"displaylogo": False, "responsive": True},
+            config={
+                "displaylogo": False,
+                "responsive": True,
+                "modeBarButtonsToRemove": _NO_BUTTONS,
+            },
         )
         label = html.escape(self.alt, quote=True)
         page = f'<div class="nc-interactive" role="img" aria-label="{label}">{body}</div>'
@@ -101,11 +113,14 @@ def interactive(figure: Any, *, div_id: str, alt: str) -> Interactive:
         ValueError: if ``alt`` or ``div_id`` is empty.
     """
     if not alt.strip() or not div_id.strip():
-        raise ValueError(f"an interactive figure needs a div_id and alt text, got {div_id!r}, {alt!r}")
+        raise ValueError(
+            f"an interactive figure needs a div_id and alt text, got {div_id!r}, {alt!r}"
+        )
     figure.update_layout(
         template="plotly_white",
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"size": 13},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": PALETTE["grey"]},
     )
     return Interactive(figure, div_id, alt)
