@@ -132,8 +132,8 @@ def shifted_simplex_etf(
     r"""Rows of a randomly oriented shifted simplex ETF, :math:`(\alpha P (I - \beta J/K))^\top`.
 
     Centring its rows gives a simplex ETF whatever the shift; a shift of 1 is that simplex ETF
-    itself, a shift of 0 an orthogonal frame. :math:`\langle m_k, m_l\rangle = \alpha^2(\delta_{kl} +
-    ((1-\beta)^2 - 1)/K)`.
+    itself, a shift of 0 an orthogonal frame. The Gram matrix:
+    :math:`\langle m_k, m_l\rangle = \alpha^2(\delta_{kl} + ((1-\beta)^2 - 1)/K)`.
 
     Args:
         num_classes: K, at least 2.

@@ -1,0 +1,188 @@
+"""Collapse of a matrix of features, in two readings of it."""
+
+import math
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.linalg import vector_norm
+from torch.nn.functional import embedding_bag
+
+from nclib.metrics import _validate
+from nclib.metrics._agreement import Agreement
+from nclib.metrics._products import full_precision, working_dtype
+from nclib.metrics._report import (
+    Centring,
+    ClassMoments,
+    ClassSpan,
+    CollapseReport,
+    class_span,
+    collapse_report,
+)
+
+_SEGMENT = 64  # rows summed in the features' own precision before float64 takes over
+
+
+def measure(
+    features: Tensor,
+    labels: Tensor,
+    *,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    num_classes: int | None = None,
+    centring: Centring = "class",
+    chunk_size: int | None = None,
+) -> CollapseReport:
+    r"""Neural collapse of features: NC1 to NC4, every variant that :class:`CollapseReport` has.
+
+    The features are read twice: once for the class means, once for the residuals
+    :math:`r_i = h_i - \mu_{y_i}` and their products with the axes of the class means and with the
+    classifier. With :math:`U` the axes of :math:`\Sigma_B` and :math:`\Lambda` its eigenvalues,
+    :math:`\operatorname{tr}(\Sigma_W\Sigma_B^\dagger)` is
+    :math:`\tfrac1N\sum_i \|\Lambda^{-1/2}U^\top r_i\|^2`, so no (P, P) matrix is formed: time
+    O(NPK), extra memory O(KP + K²) and a chunk.
+
+    Accuracy: sums and everything of size K are in float64; residuals and products are in float32
+    (float64 for float64 features), with neither autocast nor TF32. Working on residuals keeps the
+    scatter right to about 1e-6 relative however small it is beside the means, as long as the
+    features' own precision resolves it. Means closer than 16 units of rounding of the largest mean
+    count as equal, and the rank of :math:`\Sigma_B` is decided likewise.
+
+    Args:
+        features: (N, P), floating point, on any device that has float64.
+        labels: (N,), integers from 0 to K − 1.
+        weight: (K, P), the classifier as ``torch.nn.Linear`` holds it; None leaves NC3 and NC4 out.
+        bias: (K,), its bias; None for zero.
+        num_classes: K, at least 2; None: the rows of ``weight``, else the largest label plus one.
+        centring: what centres the class means and weights :math:`\Sigma_B`: ``"class"``, every
+            class alike (the field's habit), or ``"sample"``, every sample alike.
+        chunk_size: rows worked on at a time; None: about 16 MiB of them (256 MiB off the CPU).
+
+    Returns:
+        The report; its tensors are on the CPU.
+
+    Raises:
+        ValueError: naming it, if shapes disagree, a label is out of range, a class has no sample,
+            or anything is NaN or infinite; if ``centring`` is unknown or ``chunk_size`` not positive.
+        TypeError: if features are not floating point or labels not integers.
+
+    Source: Papyan, Han and Donoho (2020); Zhu et al. (2021); the fields of :class:`CollapseReport`.
+
+    >>> from nclib.geometry import simplex_etf
+    >>> means = simplex_etf(3, 8)
+    >>> labels = torch.arange(30) % 3
+    >>> report = measure(means[labels], labels, weight=means)
+    >>> round(report.nc1, 6), round(report.nc2_etf, 6), round(report.nc3, 6), report.nc4
+    (0.0, 0.0, 0.0, 1.0)
+    """
+    _validate.check_batch(features, labels)
+    num_classes = _validate.check_classifier(weight, bias, num_classes, features.shape[1])
+    if num_classes is None:
+        num_classes = max(2, int(labels.max()) + 1) if len(labels) else 2
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError(f"chunk_size must be positive, got {chunk_size}")
+    features = features.detach()
+    labels = labels.to(features.device, torch.int64)
+    _validate.check_labels(labels, num_classes)
+    counts = torch.bincount(labels, minlength=num_classes)
+    _validate.check_counts(counts)
+
+    with full_precision(features.device):
+        means = _class_sums(features, labels, counts) / counts[:, None]
+        if not bool(means.isfinite().all()):
+            raise _validate.nonfinite_error(features)
+        eps = torch.finfo(working_dtype(features)).eps
+        span = class_span(means, counts.double(), centring, eps)
+        agreement = Agreement(means, span, weight, bias, working_dtype(features))
+        moments, within, nc4 = _read_residuals(
+            features, labels, counts, means, span, agreement, weight is not None, chunk_size
+        )
+        if not bool(moments.variances.isfinite().all()):
+            raise _validate.nonfinite_error(features)
+        return collapse_report(moments, span, within, weight, nc4, centring)
+
+
+def _class_sums(
+    features: Float[Tensor, "N P"], labels: Int[Tensor, " N"], counts: Int[Tensor, " K"]
+) -> Float[Tensor, "K P"]:
+    """Sums by class in float64, of float32 sums over segments of one class and at most 64 rows."""
+    num_classes, dim = len(counts), features.shape[1]
+    dtype = working_dtype(features)
+    order = labels.argsort()
+    segments = (counts + _SEGMENT - 1) // _SEGMENT
+    classes = torch.arange(num_classes, device=labels.device).repeat_interleave(segments)
+    within_class = torch.arange(len(classes), device=labels.device) - (
+        segments.cumsum(0) - segments
+    ).repeat_interleave(segments)
+    starts = (counts.cumsum(0) - counts)[classes] + _SEGMENT * within_class
+
+    sums = torch.zeros(num_classes, dim, dtype=torch.float64, device=features.device)
+    size = max(1, _default_chunk(features, dim) // _SEGMENT)  # segments at a time
+    edges = [*starts[::size].tolist(), len(labels)]
+    for chunk, (begin, end) in enumerate(pairwise(edges)):
+        block = slice(chunk * size, (chunk + 1) * size)
+        rows = order[begin:end]
+        if features.dtype == dtype:
+            source = features
+        else:
+            source = features[rows].to(dtype)
+            rows = torch.arange(end - begin, device=rows.device)
+        partial = embedding_bag(rows, source, starts[block] - begin, mode="sum")
+        sums.index_add_(0, classes[block], partial.double())
+    return sums
+
+
+def _default_chunk(features: Tensor, width: int) -> int:
+    """Rows whose ``width`` working numbers fill a fast part of the memory."""
+    numbers = 2**22 if features.device.type == "cpu" else 2**26
+    return max(64, numbers // max(1, width))
+
+
+def _read_residuals(
+    features: Float[Tensor, "N P"],
+    labels: Int[Tensor, " N"],
+    counts: Int[Tensor, " K"],
+    means: Float[Tensor, "K P"],
+    span: ClassSpan,
+    agreement: Agreement,
+    has_classifier: bool,
+    chunk_size: int | None,
+) -> tuple[ClassMoments, Float[Tensor, " r"], float | None]:
+    """Second reading: refined moments, residual variance along each axis, share of agreement."""
+    dtype, device = working_dtype(features), features.device
+    (samples, dim), num_classes = features.shape, len(counts)
+    rank, width = agreement.rank, agreement.axes.shape[1]
+    table = means.to(dtype)
+    size = chunk_size or _default_chunk(features, dim + width)
+    residuals = torch.empty(min(size, samples), dim, dtype=dtype, device=device)
+    products = torch.empty(min(size, samples), width, dtype=dtype, device=device)
+    drift = torch.zeros(num_classes, dim, dtype=dtype, device=device)
+    squares = torch.zeros(num_classes, dtype=torch.float64, device=device)
+    energy = torch.zeros(rank, dtype=torch.float64, device=device)
+    agreed = torch.zeros((), dtype=torch.int64, device=device)
+
+    for rows, own in zip(features.split(size), labels.split(size), strict=True):
+        r = residuals[: len(rows)]
+        torch.index_select(table, 0, own, out=r)
+        torch.sub(rows.to(dtype), r, out=r)
+        drift.index_add_(0, own, r)
+        squares.index_add_(0, own, vector_norm(r, dim=1).double().square())
+        p = torch.mm(r, agreement.axes, out=products[: len(rows)])
+        along = p[:, :rank].square()
+        energy += along.sum(0).double()
+        if has_classifier:
+            agreed += agreement.count(p, along.sum(1).sqrt(), own)
+
+    # The table is rounded and its sums were too: the mean residual of a class is what they missed.
+    missed = drift.double() / counts[:, None]
+    moments = ClassMoments(
+        counts=counts.double(),
+        means=table.double() + missed,
+        variances=(squares / counts - missed.square().sum(1)).clamp(min=0),
+    )
+    along_missed = counts.double() @ (missed @ span.basis).square()
+    within = ((energy - along_missed) / samples).clamp(min=0)
+    if not has_classifier:
+        return moments, within, None
+    return moments, within, float(agreed) / samples if rank else math.nan

@@ -1,0 +1,77 @@
+"""What every measure asks of its input, each refusal naming what is wrong."""
+
+import torch
+from torch import Tensor
+
+
+def check_classifier(
+    weight: Tensor | None, bias: Tensor | None, num_classes: int | None, dim: int
+) -> int | None:
+    """The number of classes, from the classifier if it is not given; None if neither is."""
+    if num_classes is not None and num_classes < 2:
+        raise ValueError(f"num_classes must be at least 2, got {num_classes}")
+    if weight is None:
+        if bias is not None:
+            raise ValueError("got a bias without a weight")
+        return num_classes
+    if weight.ndim != 2 or weight.shape[1] != dim:
+        raise ValueError(
+            f"weight must have shape (K, {dim}) for features of dimension {dim},"
+            f" got {tuple(weight.shape)}"
+        )
+    if num_classes is not None and len(weight) != num_classes:
+        raise ValueError(f"weight has {len(weight)} rows, expected num_classes={num_classes}")
+    if len(weight) < 2:
+        raise ValueError("weight must have at least 2 rows, one a class, got 1")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f"bias must have shape ({len(weight)},), got {tuple(bias.shape)}")
+    for name, tensor in (("weight", weight), ("bias", bias)):
+        if tensor is not None and not bool(tensor.isfinite().all()):
+            raise ValueError(f"{name} contains NaN or infinity")
+    return len(weight)
+
+
+def check_batch(features: Tensor, labels: Tensor) -> None:
+    """Shapes and types of features (N, P) and labels (N,)."""
+    if features.ndim != 2:
+        raise ValueError(f"features must have shape (N, P), got {tuple(features.shape)}")
+    if labels.ndim != 1:
+        raise ValueError(f"labels must have shape (N,), got {tuple(labels.shape)}")
+    if len(features) != len(labels):
+        raise ValueError(f"{len(features)} features but {len(labels)} labels")
+    if not features.is_floating_point():
+        raise TypeError(f"features must be floating point, got {features.dtype}")
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise TypeError(f"labels must be integers, got {labels.dtype}")
+
+
+def check_labels(labels: Tensor, num_classes: int) -> None:
+    """Every label is a class."""
+    wrong = ((labels < 0) | (labels >= num_classes)).nonzero()
+    if len(wrong):
+        sample = int(wrong[0])
+        raise ValueError(
+            f"label {int(labels[sample])} of sample {sample} is out of range:"
+            f" expected 0 to {num_classes - 1} for {num_classes} classes"
+        )
+
+
+def check_counts(counts: Tensor) -> None:
+    """Every class has a sample."""
+    empty = (counts == 0).nonzero().flatten().tolist()
+    if empty:
+        shown = ", ".join(map(str, empty[:10])) + (", …" if len(empty) > 10 else "")
+        raise ValueError(f"classes without samples: {shown} (of {len(counts)} classes)")
+
+
+def nonfinite_error(features: Tensor) -> ValueError:
+    """Why sums of these features are not finite."""
+    for start, rows in enumerate(features.split(4096)):
+        bad = (~rows.isfinite().all(1)).nonzero()
+        if len(bad):
+            sample = start * 4096 + int(bad[0])
+            return ValueError(f"features contain NaN or infinity, first in sample {sample}")
+    return ValueError(
+        f"features as large as {float(features.abs().max()):.1e} overflow when squared in"
+        " float32: rescale them or pass float64"
+    )
