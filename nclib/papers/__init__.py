@@ -1,1 +1,20 @@
-"""."""
+"""The papers as data: their claims, the evidence for each, and verdicts computed by one rule."""
+
+from nclib.papers._claim import Check, Claim, Evidence, Verdict, judge
+from nclib.papers._registry import PAPERS, Paper, claim, claims
+from nclib.papers._show import Shown, scorecard_markdown, show
+
+__all__ = [
+    "PAPERS",
+    "Check",
+    "Claim",
+    "Evidence",
+    "Paper",
+    "Shown",
+    "Verdict",
+    "claim",
+    "claims",
+    "judge",
+    "scorecard_markdown",
+    "show",
+]

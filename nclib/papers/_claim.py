@@ -1,0 +1,117 @@
+"""A claim of a paper, the evidence for it, and the one rule that turns evidence into a verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+Verdict = Literal["reproduced", "partly", "contradicted", "not run"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a check measured: it passes when ``value`` stands in ``relation`` to ``bound``.
+
+    ``value`` is the worst over all cases (the largest misfit for ``"<="``, the smallest effect for
+    ``">="``), in the unit that ``found`` names; a value that is not finite never passes.
+    """
+
+    value: float
+    bound: float
+    cases: int
+    found: str  # what the value is, e.g. "relative misfit of the Gram matrix"
+    relation: Literal["<=", ">="] = "<="
+
+    @property
+    def ok(self) -> bool:
+        """Whether the measured value is on the right side of the bound."""
+        if not math.isfinite(self.value):
+            return False
+        return self.value <= self.bound if self.relation == "<=" else self.value >= self.bound
+
+    def __str__(self) -> str:
+        cases = "1 case" if self.cases == 1 else f"{self.cases:,} cases"
+        if self.bound == 0:  # a count of wrong answers
+            return f"{self.found}: {self.value:.0f} of {cases}"
+        # A residual near rounding differs between processors: only its bound is printed.
+        if self.relation == "<=" and self.ok and abs(self.value) < 1e-3:
+            number = f"≤ {self.bound:.0e}".replace("e-0", "e-")
+        else:
+            number = f"= {self.value:.3g}" if abs(self.value) > 1e-6 else "= 0 to rounding"
+        return f"{self.found} {number} ({cases})"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One assertion and the function that tests it; the function returns None without a record."""
+
+    text: str
+    run: Callable[[], Evidence | None]
+
+    def evidence(self) -> Evidence | None:
+        """The evidence, computed once a session."""
+        return _evidence(self.run)
+
+
+@cache
+def _evidence(run: Callable[[], Evidence | None]) -> Evidence | None:
+    return run()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement as a paper prints it, taken apart into assertions that can be tested.
+
+    ``printed`` holds the paper's own assertions and alone decides the verdict; ``instead`` holds
+    what this book shows in place of an assertion that fails.
+    """
+
+    id: str  # paper/name, unique
+    where: str  # "Theorem III.1"
+    statement: str
+    printed: tuple[Check, ...]
+    instead: tuple[Check, ...] = ()
+    chapter: str = ""  # as `nclib run` names it
+    label: str = ""  # of the theorem block in that chapter, where there is one
+    profile: str = "exact"  # exact (certified optima), or the profile of the records that it needs
+
+    @property
+    def paper(self) -> str:
+        """The paper that makes the claim."""
+        return self.id.partition("/")[0]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict by :func:`judge` on the printed assertions."""
+        return judge([check.evidence() for check in self.printed])
+
+
+def judge(printed: Sequence[Evidence | None]) -> Verdict:
+    """The verdict on a claim from the evidence for each of its printed assertions.
+
+    - *not run*: there is no evidence for any of them;
+    - *reproduced*: every one holds in all the cases tried;
+    - *contradicted*: some fails (one counterexample is enough) and none holds;
+    - *partly*: anything else: some hold, and others fail or have not been run.
+
+    Raises:
+        ValueError: without assertions, since nothing can be said of a claim that asserts nothing.
+
+    >>> exact, wrong = Evidence(0.0, 1e-6, 10, "misfit"), Evidence(0.4, 1e-6, 1, "misfit")
+    >>> judge([exact, exact]), judge([exact, wrong]), judge([wrong]), judge([None, None])
+    ('reproduced', 'partly', 'contradicted', 'not run')
+    >>> judge([exact, None])
+    'partly'
+    """
+    if not printed:
+        raise ValueError("a claim needs at least one printed assertion, got none")
+    held = sum(evidence is not None and evidence.ok for evidence in printed)
+    missing = sum(evidence is None for evidence in printed)
+    if missing == len(printed):
+        return "not run"
+    if held == len(printed):
+        return "reproduced"
+    return "partly" if held else "contradicted"

@@ -1,0 +1,604 @@
+"""Claims of "The role of class encoding in neural collapse" (arXiv 2606.00344)."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from itertools import pairwise
+
+import torch
+
+from nclib import encodings
+from nclib.papers._cases import (
+    Balanced,
+    apart,
+    averaging,
+    centring,
+    etf_misfit,
+    gaussian,
+    misfit,
+    near,
+    orthogonal,
+    root,
+    solve_to_gap,
+    ssetf_misfit,
+)
+from nclib.papers._claim import Check, Claim, Evidence
+
+_INF = math.inf
+_LAM_B = (0.0, 0.1, 1.0, 5.0, _INF)
+_COUNTS = ((3, 3, 3, 3), (7, 4, 2, 1))
+
+
+# --- Theorem III.1 -------------------------------------------------------------------------------
+
+
+@cache
+def _one_hot_grid() -> list[Balanced]:
+    """One-hot optima for λ_b on both sides of the threshold c/(1 − c)."""
+    return [
+        Balanced(encodings.one_hot(k), c, factor * c / (1 - c))
+        for k in (3, 6)
+        for c in (0.2, 0.7)
+        for factor in (0.0, 0.5, 1.0, 2.0, 8.0, _INF)
+    ]
+
+
+def _shape(model: Balanced) -> torch.Tensor:
+    """The Gram matrix of eq. (4) without its scale."""
+    threshold = model.c / (1 - model.c)
+    share = 1.0 if model.lam_b <= threshold else threshold / model.lam_b
+    return torch.eye(model.k, dtype=torch.float64) - share * averaging(model.k)
+
+
+def _thm_iii_1_duality() -> Evidence:
+    return near(
+        (misfit(m.solution.weight, m.kappa * m.solution.means) for m in _one_hot_grid()),
+        "relative misfit of eq. (3)",
+    )
+
+
+def _thm_iii_1_gram() -> Evidence:
+    return near(
+        (misfit(m.gram / m.gram.norm(), _shape(m) / _shape(m).norm()) for m in _one_hot_grid()),
+        "relative misfit of the normalised Gram matrix",
+    )
+
+
+def _thm_iii_1_bias() -> Evidence:
+    def expected(m: Balanced) -> torch.Tensor:
+        below = m.lam_b <= m.c / (1 - m.c)
+        value = 1 / (1 + m.lam_b) if below else m.c / m.lam_b
+        return torch.full((m.k,), value / m.k, dtype=torch.float64)
+
+    return near(
+        (misfit(m.solution.bias, expected(m)) for m in _one_hot_grid()),
+        "relative misfit of eq. (5)",
+    )
+
+
+def _scales(m: Balanced) -> float:
+    """α of eq. (4), measured on the centred part, in units of √(λ_W/(nλ_H))."""
+    return float((m.modulus * centring(m.k)).sum()) / (m.k - 1)
+
+
+def _thm_iii_1_scale_varies() -> Evidence:
+    groups: dict[tuple[int, float], list[float]] = {}
+    for m in _one_hot_grid():
+        groups.setdefault((m.k, m.c), []).append(_scales(m))
+    return apart(
+        (max(scales) / min(scales) - 1 for scales in groups.values()),
+        "relative change of the scale over λ_b",
+        bound=1e-3,
+    )
+
+
+def _thm_iii_1_scale() -> Evidence:
+    return near(
+        (abs(_scales(m) / (1 - m.c) - 1) for m in _one_hot_grid()),
+        "relative misfit of the scale",
+    )
+
+
+# --- Geometry: Figure 1, Definition III.1, Proposition III.2 -------------------------------------
+
+
+def _fig_1() -> Evidence:
+    frame = torch.eye(3, dtype=torch.float64)
+    centred = frame @ centring(3)
+    return near([misfit(centred.T @ centred, centring(3))], "misfit of the Gram matrix", 1e-12)
+
+
+def _shifted_frames() -> list[tuple[torch.Tensor, float, float]]:
+    frames = []
+    for seed in range(40):
+        k = 2 + seed % 5
+        alpha, beta = 0.2 + seed / 10, -3 + seed / 6
+        p = torch.linalg.qr(gaussian(k + seed % 3, k, seed=seed)).Q
+        eye = torch.eye(k, dtype=torch.float64)
+        frames.append((alpha * p @ (eye - beta * averaging(k)), alpha, beta))
+    return frames
+
+
+def _def_iii_1() -> Evidence:
+    cases = []
+    for k in (2, 3, 7):
+        p, eye = orthogonal(k, seed=k), torch.eye(k, dtype=torch.float64)
+        for beta, gram in ((0.0, eye), (1.0, centring(k))):
+            m = p @ (eye - beta * averaging(k))
+            cases.append(misfit(m.T @ m, gram))
+    return near(cases, "misfit of the Gram matrix", 1e-12)
+
+
+def _prop_iii_2() -> Evidence:
+    misfits = []
+    for m, alpha, _ in _shifted_frames():
+        centred = m @ centring(m.shape[1])
+        misfits.append(misfit(centred.T @ centred, alpha**2 * centring(m.shape[1])))
+    return near(misfits, "misfit of the centred Gram matrix", 1e-12)
+
+
+# --- Optimality: Lemma III.3, Theorem III.4, Theorem IV.1 ----------------------------------------
+
+
+@cache
+def _samples() -> list[dict[str, torch.Tensor]]:
+    """Optima of the full model, one column a *sample*: nothing is assumed about collapse."""
+    found = []
+    for counts in _COUNTS:
+        for seed, lam_b in enumerate(_LAM_B):
+            labels = encodings.random(4, seed=seed)
+            owner = torch.repeat_interleave(torch.arange(4), torch.tensor(counts))
+            y = labels[:, owner]
+            ones = torch.ones(len(owner), dtype=torch.float64)
+            solution = solve_to_gap(y, ones, lam_w=0.02, lam_h=0.005, lam_b=lam_b, dim=5)
+            found.append(
+                {
+                    "y": y,
+                    "owner": owner,
+                    "w": solution.weight,
+                    "h": solution.means.T,
+                    "b": solution.bias,
+                    "lam_b": torch.tensor(lam_b, dtype=torch.float64),
+                }
+            )
+    return found
+
+
+def _lemma_iii_3() -> Evidence:
+    worst = []
+    for s in _samples():
+        y, w, h, b, n = s["y"], s["w"], s["h"], s["b"], s["y"].shape[1]
+        gamma = float(1 / (1 + s["lam_b"]))
+        m = torch.eye(n, dtype=torch.float64) - gamma / n
+        worst.append(misfit(w @ h @ m @ h.T + 0.02 * n * w, y @ m @ h.T))
+        worst.append(misfit(w.T @ w @ h @ m + 0.005 * n * h, w.T @ y @ m))
+        worst.append(misfit(b, gamma * (y - w @ h).mean(1)))
+    return near(worst, "relative residual of (6), (7), (8)")
+
+
+def _thm_iii_4_bias() -> Evidence:
+    free = [s for s in _samples() if s["lam_b"] == 0]
+    return near((misfit(s["b"], s["y"].mean(1)) for s in free), "relative misfit of the bias")
+
+
+def _thm_iii_4_reduces() -> Evidence:
+    misfits = []
+    for s in _samples():
+        if s["lam_b"] == 0:
+            centred = s["y"] - s["y"].mean(1, keepdim=True)
+            ones = torch.ones(centred.shape[1], dtype=torch.float64)
+            bare = solve_to_gap(centred, ones, lam_w=0.02, lam_h=0.005, lam_b=_INF, dim=5)
+            misfits.append(misfit(s["h"].T @ s["h"], bare.means @ bare.means.T))
+    return near(misfits, "relative misfit of the Gram matrix")
+
+
+def _thm_iii_4_centred() -> Evidence:
+    sizes = []
+    for counts in _COUNTS:
+        n = torch.tensor(counts, dtype=torch.float64)
+        labels = encodings.random(4, seed=9)
+        labels = labels - (labels @ n / n.sum())[:, None]
+        for lam_b in _LAM_B:
+            bias = solve_to_gap(labels, n, lam_w=0.02, lam_h=0.005, lam_b=lam_b).bias
+            sizes.append(float(bias.norm()))
+    return near(sizes, "norm of the bias")
+
+
+def _within(s: dict[str, torch.Tensor]) -> float:
+    """Spread of the features within classes, relative to all features."""
+    one_hot = torch.nn.functional.one_hot(s["owner"]).to(s["h"].dtype)
+    means = s["h"] @ one_hot / one_hot.sum(0)
+    return misfit(means[:, s["owner"]], s["h"])
+
+
+def _thm_iv_1(balanced: bool) -> Evidence:
+    equal = [s for s in _samples() if (len(set(s["owner"].bincount().tolist())) == 1) == balanced]
+    return near((_within(s) for s in equal), "relative spread within classes")
+
+
+def _thm_iv_1_balanced() -> Evidence:
+    return _thm_iv_1(balanced=True)
+
+
+def _thm_iv_1_imbalanced() -> Evidence:
+    return _thm_iv_1(balanced=False)
+
+
+# --- Section IV: NC2, NC3, NC3' ------------------------------------------------------------------
+
+
+@cache
+def _shifted_optima() -> list[Balanced]:
+    """Optima for random SSETF labels with α > c."""
+    optima = []
+    for seed, lam_b in enumerate(_LAM_B * 4):
+        k = 3 + seed % 3
+        beta = (-2.0, 0.0, 0.5, 1.0)[seed % 4]
+        labels = orthogonal(k, seed) @ encodings.shifted(k, scale=0.9, shift=beta)
+        optima.append(Balanced(labels, 0.3, lam_b))
+    return optima
+
+
+@cache
+def _random_optima() -> list[Balanced]:
+    return [
+        Balanced(encodings.random(3 + seed % 3, seed=seed), 0.2, lam_b)
+        for seed, lam_b in enumerate(_LAM_B * 4)
+    ]
+
+
+def _cor_iv_2() -> Evidence:
+    shifted = [m for m in _shifted_optima() + _random_optima() if ssetf_misfit(m.gram) < 1e-4]
+    return near((etf_misfit(m.gram) for m in shifted), "misfit of the centred Gram matrix")
+
+
+def _rotated(model: Balanced, q: torch.Tensor) -> Balanced:
+    return Balanced(q @ model.labels, model.c, model.lam_b, model.n)
+
+
+def _prop_iv_3() -> Evidence:
+    misfits = []
+    for seed, model in enumerate(_random_optima()[:10]):
+        q = orthogonal(model.k, seed + 50)
+        turned = _rotated(model, q)
+        misfits.append(misfit(turned.gram, model.gram))
+        misfits.append(misfit(turned.solution.bias, q @ model.solution.bias))
+        product = model.solution.weight @ model.solution.means.T
+        misfits.append(misfit(turned.solution.weight @ turned.solution.means.T, q @ product))
+    return near(misfits, "relative misfit of the rotated optimum")
+
+
+def _alignment(model: Balanced) -> float:
+    """Cosine between classifier and class means as matrices: 1 is exact self-duality."""
+    w, h = model.solution.weight, model.solution.means
+    return float((w * h).sum() / (w.norm() * h.norm()))
+
+
+def _nc3_fails() -> Evidence:
+    models = [
+        Balanced(encodings.rotated(k, seed=3), 0.3, lam_b) for k in (3, 5) for lam_b in _LAM_B
+    ]
+    return apart((1 - _alignment(m) for m in models), "1 − cosine of W* and H̄*")
+
+
+def _nc3_always_fails() -> Evidence:
+    # A reflection along 1 leaves the column space of W* fixed while the bias is free enough.
+    q = centring(4) - averaging(4)
+    models = [Balanced(q @ encodings.one_hot(4), 0.3, lam_b) for lam_b in (0.0, 0.2, 0.4)]
+    return apart((1 - _alignment(m) for m in models), "1 − cosine of W* and H̄* for Q = C − J/K")
+
+
+def _nc3_cosine() -> Evidence:
+    misfits = []
+    for angle in (0.3, 1.2, 3.0):
+        for lam_b in _LAM_B:
+            m = Balanced(encodings.rotated(5, angle=angle), 0.3, lam_b)
+            misfits.append(abs(_alignment(m) - (5 - 2 + 2 * math.cos(angle)) / 5))
+    return near(misfits, "misfit of the cosine")
+
+
+def _thm_iv_4() -> Evidence:
+    return near(
+        (
+            misfit(
+                m.solution.weight.T @ m.solution.weight,
+                m.kappa**2 * m.solution.means.T @ m.solution.means,
+            )
+            for m in _random_optima() + _shifted_optima()
+        ),
+        "relative misfit of NC3′",
+    )
+
+
+def _thm_iv_4_reverts() -> Evidence:
+    misfits = []
+    for m in _random_optima():
+        u, _, v = torch.linalg.svd(m.solution.weight @ m.solution.means.T)
+        back = _rotated(m, (u @ v).T)  # labels Qᵀ Y, Q the polar factor of W H̄
+        misfits.append(misfit(back.solution.weight, m.kappa * back.solution.means))
+    return near(misfits, "relative misfit of NC3 for the labels QᵀY")
+
+
+def _nc3_prime_weighted() -> Evidence:
+    misfits = []
+    for s in _samples():
+        w, h = s["w"], s["h"]
+        misfits.append(misfit(0.02 * w.T @ w, 0.005 * h @ h.T))
+    return near(misfits, "relative misfit of λ_W WᵀW = λ_H H̄DH̄ᵀ")
+
+
+# --- Label smoothing, and the conjecture ---------------------------------------------------------
+
+_DELTAS = (0.05, 0.1, 0.3, 0.6, 0.9)
+
+
+def _smoothed_is_ssetf() -> Evidence:
+    labels = [encodings.smoothed(k, delta=d) for k in (3, 10) for d in _DELTAS]
+    return near((ssetf_misfit(y.T @ y) for y in labels), "misfit of the Gram matrix", 1e-12)
+
+
+def _smoothed_with(sign: float) -> Evidence:
+    misfits = []
+    for k in (3, 10):
+        for d in _DELTAS:
+            y = encodings.smoothed(k, delta=d)
+            shape = encodings.shifted(k, scale=1 - d, shift=sign * d / (1 - d))
+            # Gram matrices: equal exactly when some orthogonal P relates the two.
+            misfits.append(misfit(y.T @ y, shape.T @ shape))
+    return near(misfits, "largest misfit of the Gram matrix", 1e-12)
+
+
+def _smoothed_printed() -> Evidence:
+    return _smoothed_with(1.0)
+
+
+def _smoothed_corrected() -> Evidence:
+    return _smoothed_with(-1.0)
+
+
+@cache
+def _too_small() -> list[Balanced]:
+    """SSETF labels with α ≤ c."""
+    large_shift = encodings.shifted(4, scale=0.4, shift=-6.0)
+    return [Balanced(large_shift, 0.5, 5.0, n=3), Balanced(0.4 * encodings.one_hot(4), 0.5, _INF)]
+
+
+@cache
+def _leaning() -> list[Balanced]:
+    """I + v1ᵀ with a free bias: no SSETF unless v is a multiple of 1."""
+    return [
+        Balanced(encodings.one_hot(k) + gaussian(k, seed=k)[:, None], 0.3, 0.0) for k in (3, 4, 7)
+    ]
+
+
+def _conjecture_if() -> Evidence:
+    optima = _shifted_optima() + _too_small()
+    return near((ssetf_misfit(m.gram) for m in optima), "largest SSETF misfit of the means", 1e-4)
+
+
+def _conjecture_if_instead() -> Evidence:
+    return near((ssetf_misfit(m.gram) for m in _shifted_optima()), "SSETF misfit of the means")
+
+
+def _means_that_are_ssetf(optima: list[Balanced]) -> list[Balanced]:
+    return [m for m in optima if ssetf_misfit(m.gram) < 1e-4]
+
+
+def _conjecture_only_if() -> Evidence:
+    optima = _means_that_are_ssetf(_shifted_optima() + _random_optima() + _leaning())
+    return near(
+        (ssetf_misfit(m.labels.T @ m.labels) for m in optima),
+        "largest SSETF misfit of labels whose means are an SSETF",
+        1e-4,
+    )
+
+
+def _conjecture_only_if_instead() -> Evidence:
+    # The other direction, contraposed: labels that are no SSETF have means that are none.
+    optima = [m for m in _random_optima() if m.lam_b > 0]
+    return apart((ssetf_misfit(m.gram) for m in optima), "smallest SSETF misfit of the means")
+
+
+def _conjecture_free_bias() -> Evidence:
+    misfits = []
+    for m in _leaning():
+        misfits.append(ssetf_misfit(m.gram))
+        centred = m.labels @ centring(m.k)
+        misfits.append(misfit(root(centred.T @ centred), centring(m.k)))
+    return near(misfits, "misfit of the means, and of the centred labels")
+
+
+# --- Text ----------------------------------------------------------------------------------------
+
+
+def _shift_at(lam_b: float) -> float:
+    """Share t of |Z*| = z⊥(C + tJ/K) for one-hot labels: 0 is a simplex ETF, 1 a frame."""
+    m = Balanced(encodings.one_hot(4), 0.3, lam_b)
+    return float((m.modulus * averaging(4)).sum()) / _scales(m)
+
+
+def _towards_frame() -> Evidence:
+    steps = [_shift_at(lam_b) for lam_b in (0.2, 1.0, 10.0, _INF)]
+    return apart(
+        (after - before for before, after in pairwise(steps)),
+        "smallest step from simplex ETF (0) towards frame (1) as λ_b grows",
+    )
+
+
+def _towards_etf() -> Evidence:
+    steps = [_shift_at(lam_b) for lam_b in (0.2, 1.0, 10.0, _INF)]
+    return apart(
+        (before - after for before, after in pairwise(steps)),
+        "smallest step from frame (1) towards simplex ETF (0) as λ_b grows",
+    )
+
+
+_THEORY = "class_encoding/theory"
+_CONJECTURE = "class_encoding/conjecture"
+
+CLAIMS = (
+    Claim(
+        "class-encoding/thm-iii-1",
+        "Theorem III.1",
+        "One-hot labels, balanced classes, c = K√(nλ_Wλ_H) < 1: NC1, NC3 with Wᵀ = √(nλ_H/λ_W) "
+        "H̄, the Gram matrix (4) with its transition at λ_b = c/(1 − c), for scales α₁ and α₂ "
+        "that depend on λ_W, λ_H and λ_b, and the bias (5).",
+        (
+            Check("W*ᵀ = √(nλ_H/λ_W) H̄*", _thm_iii_1_duality),
+            Check("H̄*ᵀH̄* is proportional to (4) on both sides of the threshold", _thm_iii_1_gram),
+            Check("the bias is (5)", _thm_iii_1_bias),
+            Check("the scale of (4) depends on λ_b", _thm_iii_1_scale_varies),
+        ),
+        (Check("the scale is √(λ_W/(nλ_H)) (1 − c) for every λ_b", _thm_iii_1_scale),),
+        _THEORY,
+    ),
+    Claim(
+        "class-encoding/abstract",
+        "Abstract",
+        "The mean features go from a simplex ETF to an orthogonal frame when the bias is "
+        "regularised more.",
+        (Check("as λ_b grows: simplex ETF to frame", _towards_frame),),
+        chapter=_THEORY,
+    ),
+    Claim(
+        "class-encoding/conclusion",
+        "Conclusion",
+        "Increasing the bias regularisation yields a continuous transition from an OF to an ETF.",
+        (Check("as λ_b grows: frame to simplex ETF", _towards_etf),),
+        (Check("the other way, as the abstract says", _towards_frame),),
+        _THEORY,
+    ),
+    Claim(
+        "class-encoding/fig-1",
+        "Figure 1",
+        "Centring an orthogonal frame (d = K = 3, P = I, α = 1) gives a simplex ETF.",
+        (Check("the centred frame has the Gram matrix I − J/3", _fig_1),),
+        chapter=_THEORY,
+    ),
+    Claim(
+        "class-encoding/def-iii-1",
+        "Definition III.1",
+        "Shifted simplex ETFs αP(I − βJ/K) contain the orthogonal frames (β = 0) and the simplex "
+        "ETFs (β = 1).",
+        (Check("their Gram matrices at β = 0 and β = 1 are those", _def_iii_1),),
+        chapter=_THEORY,
+    ),
+    Claim(
+        "class-encoding/prop-iii-2",
+        "Proposition III.2",
+        "Centring a shifted simplex ETF gives a simplex ETF.",
+        (Check("for random α, β and P, the centred Gram matrix is α²(I − J/K)", _prop_iii_2),),
+        chapter=_THEORY,
+    ),
+    Claim(
+        "class-encoding/lemma-iii-3",
+        "Lemma III.3",
+        "Any encoding, any counts: global minimisers satisfy the first-order conditions (6), (7), "
+        "(8).",
+        (Check("the residuals vanish at the optimum of the full model", _lemma_iii_3),),
+        chapter=_THEORY,
+    ),
+    Claim(
+        "class-encoding/thm-iii-4",
+        "Theorem III.4",
+        "Any encoding, any counts: with λ_b = 0 the bias is Y1/N and the model reduces to the "
+        "bias-free one on centred labels; centred labels give b* = 0 for every λ_b.",
+        (
+            Check("λ_b = 0: b* = Y1/N", _thm_iii_4_bias),
+            Check("λ_b = 0: the features are those of the bias-free model", _thm_iii_4_reduces),
+            Check("centred labels: b* = 0", _thm_iii_4_centred),
+        ),
+        chapter=_THEORY,
+    ),
+    Claim(
+        "class-encoding/thm-iv-1",
+        "Theorem IV.1",
+        "Any encoding, balanced classes: NC1 holds at the optimum; its introduction adds "
+        "imbalanced classes.",
+        (
+            Check("balanced: features of a class coincide", _thm_iv_1_balanced),
+            Check("imbalanced: features of a class coincide", _thm_iv_1_imbalanced),
+        ),
+        chapter=_THEORY,
+    ),
+    Claim(
+        "class-encoding/cor-iv-2",
+        "Corollary IV.2",
+        "If the optimal means form a shifted simplex ETF, NC2 holds.",
+        (Check("optima whose means are an SSETF have centred means in a simplex ETF", _cor_iv_2),),
+        chapter=_THEORY,
+    ),
+    Claim(
+        "class-encoding/prop-iv-3",
+        "Proposition IV.3",
+        "Labels QY have the minimisers (QW*, H*, Qb*).",
+        (Check("the optimum for QY is the rotated optimum for Y", _prop_iv_3),),
+        chapter=_THEORY,
+    ),
+    Claim(
+        "class-encoding/nc3",
+        "Section IV-C, text",
+        "NC3 may fail, depending on the encoding; an orthogonal transformation Q of the labels "
+        "destroys the alignment of W* and H̄*.",
+        (
+            Check("one-hot labels turned at random: NC3 fails", _nc3_fails),
+            Check("for every Q ≠ I: NC3 fails", _nc3_always_fails),
+        ),
+        (
+            Check(
+                "a turn by θ in a coordinate plane gives the cosine (K − 2 + 2cos θ)/K, whatever "
+                "λ_b",
+                _nc3_cosine,
+            ),
+        ),
+        _THEORY,
+    ),
+    Claim(
+        "class-encoding/thm-iv-4",
+        "Theorem IV.4",
+        "Any encoding, balanced classes: NC3′, W*ᵀW* = κ²H̄*H̄*ᵀ with κ = √(nλ_H/λ_W); and some Q "
+        "restores NC3 for the labels QᵀY.",
+        (
+            Check("W*ᵀW* = κ²H̄*H̄*ᵀ", _thm_iv_4),
+            Check("the labels QᵀY have W*ᵀ = κH̄*", _thm_iv_4_reverts),
+        ),
+        chapter=_THEORY,
+    ),
+    Claim(
+        "class-encoding/smoothing",
+        "Section IV-B, text",
+        "Smoothed labels (1 − δ)I + (δ/K)J are a shifted simplex ETF with α = 1 − δ and β = δ/(1 "
+        "− δ).",
+        (
+            Check("smoothed labels are an SSETF", _smoothed_is_ssetf),
+            Check("with β = δ/(1 − δ), for some P", _smoothed_printed),
+        ),
+        (Check("with β = −δ/(1 − δ)", _smoothed_corrected),),
+        _THEORY,
+    ),
+    Claim(
+        "class-encoding/conjecture-if",
+        "Conjecture, ⇐",
+        "Balanced classes: if the encoding Ȳ is an SSETF, the optimal means H̄* are one.",
+        (Check("SSETF labels, α > c and α ≤ c: the means are an SSETF", _conjecture_if),),
+        (Check("α > c: the means are an SSETF", _conjecture_if_instead),),
+        _CONJECTURE,
+        "thm-ce-conjecture",
+    ),
+    Claim(
+        "class-encoding/conjecture-only-if",
+        "Conjecture, ⇒",
+        "Balanced classes: if the optimal means H̄* are an SSETF, the encoding Ȳ is one.",
+        (Check("every λ_b ≥ 0: labels whose means are an SSETF are one", _conjecture_only_if),),
+        (
+            Check(
+                "λ_b > 0: labels that are no SSETF have means that are none",
+                _conjecture_only_if_instead,
+            ),
+            Check("λ_b = 0: the centred labels are a simplex ETF", _conjecture_free_bias),
+        ),
+        _CONJECTURE,
+        "thm-ce-conjecture",
+    ),
+)

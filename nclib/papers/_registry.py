@@ -1,0 +1,82 @@
+"""Which papers and claims there are."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from nclib.papers._book import CLAIMS as _BOOK
+from nclib.papers._claim import Claim, Verdict
+from nclib.papers._class_encoding import CLAIMS as _CLASS_ENCODING
+
+_PAPER_WORDS: dict[Verdict, str] = {
+    "reproduced": "reproduced",
+    "partly": "partly",
+    "contradicted": "contradicted",
+    "not run": "not run",
+}
+# A result of this book is verified whole or not at all.
+_BOOK_WORDS: dict[Verdict, str] = {
+    "reproduced": "verified",
+    "partly": "not verified",
+    "contradicted": "not verified",
+    "not run": "not run",
+}
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A source of claims: a paper, or this book with its own results."""
+
+    id: str
+    title: str
+    note: str  # one line under the title, MyST
+    words: dict[Verdict, str]
+    claims: tuple[Claim, ...]
+
+
+PAPERS = {
+    paper.id: paper
+    for paper in (
+        Paper(
+            "class-encoding",
+            "The role of class encoding in neural collapse",
+            "{cite:t}`classencoding2026`, all of it: {doc}`/notebooks/class_encoding/theory` "
+            "states and proves, {doc}`/notebooks/class_encoding/conjecture` settles its "
+            "conjecture.",
+            _PAPER_WORDS,
+            _CLASS_ENCODING,
+        ),
+        Paper(
+            "book",
+            "Results of this book",
+            "Derived here; each is a theorem block with a complete proof where the table says.",
+            _BOOK_WORDS,
+            _BOOK,
+        ),
+    )
+}
+
+
+def claims(paper: str) -> tuple[Claim, ...]:
+    """The claims of a paper, in its order.
+
+    Raises:
+        ValueError: if no such paper is known; the known ones are listed.
+    """
+    if paper not in PAPERS:
+        raise ValueError(f"unknown paper {paper!r}; known are {', '.join(PAPERS)}")
+    return PAPERS[paper].claims
+
+
+def claim(claim_id: str) -> Claim:
+    """The claim with that id, e.g. ``"class-encoding/thm-iii-1"``.
+
+    Raises:
+        ValueError: if there is none; near matches are listed.
+    """
+    known = {claim.id: claim for paper in PAPERS.values() for claim in paper.claims}
+    if claim_id not in known:
+        near = difflib.get_close_matches(claim_id, known, n=3, cutoff=0.3) or sorted(known)
+        raise ValueError(f"unknown claim {claim_id!r}; did you mean {' or '.join(near)}?")
+    return known[claim_id]
