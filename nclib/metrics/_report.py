@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -32,8 +32,8 @@ class CollapseReport:
     average over samples in both. For balanced classes the two agree.
 
     Values that need the classifier are None without one. Undefined values are nan (an angle of a
-    class mean that lies at the centre; everything about the shape of means that are all equal), and
-    a ratio to a distance of zero is inf (NC1 when all means are equal; CDNV when any two are). Means
+    class mean that lies at the centre; everything about the shape of means that are all equal), a
+    ratio to a distance of zero is inf (NC1 when all means are equal; CDNV when any two are). Means
     count as equal when rounding cannot tell them apart (:func:`nclib.metrics.measure` says how far
     that is).
     """
@@ -100,7 +100,7 @@ class CollapseReport:
         return {name: _to_json(getattr(self, name)) for name in names}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    def from_dict(cls, values: dict[str, Any]) -> "CollapseReport":
         """The report that :meth:`to_dict` wrote.
 
         Raises:
