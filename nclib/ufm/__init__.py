@@ -1,1 +1,19 @@
-"""."""
+"""Unconstrained features models: certified optima, closed forms and gradient descent."""
+
+from nclib.ufm._solve import (
+    ConvergenceError,
+    FirstOrderResiduals,
+    UFMSolution,
+    first_order_residuals,
+    objective,
+    solve,
+)
+
+__all__ = [
+    "ConvergenceError",
+    "FirstOrderResiduals",
+    "UFMSolution",
+    "first_order_residuals",
+    "objective",
+    "solve",
+]

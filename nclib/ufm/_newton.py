@@ -1,0 +1,315 @@
+r"""The convex program of the unconstrained features model, solved by Newton's method.
+
+.. math:: \min_{Z, b}\ f(Z, b) + \theta \|Z\|_*, \qquad
+   f = \sum_c n_c\,\ell(z_c/\sqrt{n_c} + b, t_c) + \tfrac{N\lambda_b}{2}\|b\|^2 .
+
+The augmented Lagrangian method splits X = Z and removes Z: with :math:`V = X + \Lambda/\sigma`
+the nuclear norm becomes its Moreau envelope, whose gradient :math:`\sigma` times the projection
+of V onto the spectral ball of radius :math:`\theta/\sigma` is also the next multiplier. The
+inner problem in (X, b) is smooth and is solved by a semismooth Newton method; the multiplier is
+always inside the dual norm ball. Few outer steps suffice, whatever the loss's conditioning
+(Sun, Toh and Yang's family of methods for nuclear norm problems).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nclib.ufm._losses import SquaredError
+from nclib.ufm._problem import Problem
+
+DENSE_UNKNOWNS = 300  # up to here the Newton matrix is assembled and factorised
+MAX_OUTER = 60
+MAX_NEWTON = 60
+MAX_CONJUGATE_GRADIENTS = 500
+
+
+class Solution(NamedTuple):
+    """What the convex solver returns; objective and bound are times N."""
+
+    left: Tensor  # (K, r)
+    singular_values: Tensor  # (r,), positive
+    right: Tensor  # (C, r)
+    bias: Tensor  # (K,)
+    objective: float  # N times the primal value at this point
+    bound: float  # N times the best dual value
+    iterations: int  # Newton steps
+
+
+class _Envelope:
+    """The Moreau envelope of the nuclear norm at V, its gradient and generalised Hessian."""
+
+    def __init__(self, point: Float[Tensor, "K C"], sigma: float, threshold: float) -> None:
+        self.sigma = sigma
+        self.radius = threshold / sigma
+        self.left, self.values, self.right = torch.linalg.svd(point, full_matrices=False)
+        self.clipped = self.values.clamp(max=self.radius)
+
+    @property
+    def value(self) -> Tensor:
+        over = (self.values - self.clipped).sum()
+        return self.sigma * (self.radius * over + 0.5 * self.clipped.square().sum())
+
+    @property
+    def gradient(self) -> Float[Tensor, "K C"]:
+        return self.sigma * (self.left * self.clipped) @ self.right
+
+    def curvature(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Divided differences of the clipped singular values: symmetric, skew, and outside."""
+        s, c = self.values, self.clipped
+        difference, total = s[:, None] - s, s[:, None] + s
+        near = difference.abs() <= 1e-12 * total
+        inside = (s < self.radius).to(s.dtype)
+        symmetric = torch.where(near, inside[:, None] * inside, (c[:, None] - c) / difference)
+        skew = torch.where(total > 0, (c[:, None] + c) / total, 1.0)
+        return symmetric, skew, torch.where(s > 0, c / s, 1.0)
+
+    def apply(
+        self, direction: Float[Tensor, "... K C"], curvature: tuple[Tensor, Tensor, Tensor]
+    ) -> Float[Tensor, "... K C"]:
+        """The generalised derivative of the projection onto the spectral ball, at a direction."""
+        symmetric, skew, outside = curvature
+        half = self.left.T @ direction
+        core = half @ self.right.T
+        even = 0.5 * (core + core.mT)
+        inner = symmetric * even + skew * (core - even) - outside[:, None] * core
+        result = self.left @ (inner @ self.right + outside[:, None] * half)
+        if len(self.left) > len(self.values):  # what the left singular vectors do not span
+            rest = direction @ self.right.T - self.left @ core
+            result = result + (rest * outside) @ self.right
+        return result
+
+
+class _NewtonSystem:
+    """The linear system of one Newton step in (X, b)."""
+
+    def __init__(self, problem: Problem, logits: Float[Tensor, "K C"], envelope: _Envelope) -> None:
+        self.problem = problem
+        self.envelope = envelope
+        self.curvature = envelope.curvature()
+        self.diagonal, self.vectors = problem.loss.hessian(logits)
+        # A little damping where the loss is flat to round-off.
+        self.diagonal = self.diagonal + 1e-12 * envelope.sigma
+
+    def loss_hessian(self, direction: Float[Tensor, "... K C"]) -> Float[Tensor, "... K C"]:
+        image = self.diagonal * direction
+        if self.vectors is not None:
+            image = image - self.vectors * (self.vectors * direction).sum(-2, keepdim=True)
+        return image
+
+    def apply(
+        self, x: Float[Tensor, "... K C"], bias: Float[Tensor, "... K"]
+    ) -> tuple[Float[Tensor, "... K C"], Float[Tensor, "... K"]]:
+        problem = self.problem
+        ball = self.envelope.sigma * self.envelope.apply(x, self.curvature)
+        if not problem.has_bias:
+            return self.loss_hessian(x) + ball, bias
+        image = self.loss_hessian(x + bias[..., None] * problem.roots)
+        return image + ball, image @ problem.roots + problem.bias_weight * bias
+
+    def solve(
+        self, x: Float[Tensor, "K C"], bias: Float[Tensor, "K"], accuracy: float
+    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, "K"]]:
+        if x.numel() + bias.numel() <= DENSE_UNKNOWNS:
+            return self._solve_dense(x, bias)
+        return self._solve_iteratively(x, bias, accuracy)
+
+    def _solve_dense(
+        self, x: Float[Tensor, "K C"], bias: Float[Tensor, "K"]
+    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, "K"]]:
+        k, size = len(bias), x.numel()
+        unknowns = size + (k if self.problem.has_bias else 0)
+        identity = torch.eye(unknowns, dtype=x.dtype, device=x.device)
+        padding = identity[:, size:] if self.problem.has_bias else identity.new_zeros(unknowns, k)
+        image = self.apply(identity[:, :size].reshape(-1, *x.shape), padding)
+        matrix = torch.cat([image[0].reshape(unknowns, -1), image[1]], 1)[:, :unknowns]
+        if self.problem.has_bias and self.problem.loss.shift_invariant:
+            matrix[size:, size:] += self.problem.samples / k  # no part of the step goes there
+        right = torch.cat([x.reshape(-1), bias])[:unknowns]
+        step = torch.linalg.solve(matrix, right)
+        return step[:size].reshape(x.shape), (
+            step[size:] if self.problem.has_bias else torch.zeros_like(bias)
+        )
+
+    def _solve_iteratively(
+        self, x: Float[Tensor, "K C"], bias: Float[Tensor, "K"], accuracy: float
+    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, "K"]]:
+        """Conjugate gradients, preconditioned by the same system with sigma I for the ball."""
+        self._prepare()
+        step_x, step_b = torch.zeros_like(x), torch.zeros_like(bias)
+        z_x, z_b = self._precondition(x, bias)
+        p_x, p_b = z_x, z_b
+        product = (x * z_x).sum() + bias @ z_b
+        goal = accuracy**2 * product
+        for _ in range(MAX_CONJUGATE_GRADIENTS):
+            q_x, q_b = self.apply(p_x, p_b)
+            bend = (p_x * q_x).sum() + p_b @ q_b
+            if not bend > 0:
+                break
+            length = product / bend
+            step_x, step_b = step_x + length * p_x, step_b + length * p_b
+            x, bias = x - length * q_x, bias - length * q_b
+            z_x, z_b = self._precondition(x, bias)
+            previous, product = product, (x * z_x).sum() + bias @ z_b
+            if not product > goal:
+                break
+            p_x, p_b = z_x + (product / previous) * p_x, z_b + (product / previous) * p_b
+        return step_x, step_b
+
+    def _prepare(self) -> None:
+        problem, sigma = self.problem, self.envelope.sigma
+        self.inverse = 1 / (self.diagonal + sigma)
+        if self.vectors is not None:
+            self.scaled = self.vectors * self.inverse
+            # 1 - v^T (d + sigma)^-1 v, without cancellation as v^2 = d p
+            self.shrink = 1 - (self.vectors * self.scaled).sum(0)
+        if problem.has_bias:
+            schur = -(sigma**2) * (self.inverse @ problem.counts).diag()
+            if self.vectors is not None:
+                schur -= sigma**2 * (self.scaled * (problem.counts / self.shrink)) @ self.scaled.T
+            schur.diagonal().add_(sigma * problem.samples + problem.bias_weight)
+            level = schur.diagonal().mean()
+            if problem.loss.shift_invariant:
+                schur += level / len(schur)
+            schur.diagonal().add_(1e-12 * (level + sigma * problem.samples))
+            self.schur = torch.linalg.cholesky(schur)
+
+    def _block_inverse(self, x: Float[Tensor, "K C"]) -> Float[Tensor, "K C"]:
+        image = self.inverse * x
+        if self.vectors is not None:
+            image = image + self.scaled * ((self.scaled * x).sum(0) / self.shrink)
+        return image
+
+    def _precondition(
+        self, x: Float[Tensor, "K C"], bias: Float[Tensor, "K"]
+    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, "K"]]:
+        z_x, z_b = self._block_inverse(x), bias
+        if self.problem.has_bias:
+            rest = bias - self.loss_hessian(z_x) @ self.problem.roots
+            z_b = torch.cholesky_solve(rest[:, None], self.schur)[:, 0]
+            z_x = z_x - self._block_inverse(self.loss_hessian(z_b[:, None] * self.problem.roots))
+        if self.problem.loss.shift_invariant:
+            z_x, z_b = z_x - z_x.mean(0), z_b - z_b.mean()
+        return z_x, z_b
+
+
+def solve_convex(problem: Problem, tol: float) -> Solution:
+    """Minimise until the relative duality gap is at most ``tol``, or as far as it goes."""
+    if isinstance(problem.loss, SquaredError) and problem.lam_b in (0.0, math.inf):
+        return _solve_squared(problem)
+    return _solve_augmented(problem, tol)
+
+
+def _solve_squared(problem: Problem) -> Solution:
+    """Squared error without or with a free bias: soft-thresholded singular values."""
+    labels = problem.targets * problem.roots
+    bias = torch.zeros_like(problem.targets[:, 0])
+    if problem.has_bias:
+        bias = problem.targets @ problem.counts / problem.samples
+        labels = (problem.targets - bias[:, None]) * problem.roots
+    left, values, right = torch.linalg.svd(labels, full_matrices=False)
+    multiplier = (left * values.clamp(max=problem.threshold)) @ right
+    bound = problem.dual(-multiplier / problem.roots)
+    return _finish(problem, left, values - problem.threshold, right, bias, bound, 0)
+
+
+def _finish(
+    problem: Problem,
+    left: Tensor,
+    values: Tensor,
+    right: Tensor,
+    bias: Tensor,
+    bound: float,
+    iterations: int,
+) -> Solution:
+    keep = values > 0
+    left, values, right = left[:, keep], values[keep], right[keep]
+    logits = problem.logits((left * values) @ right, bias)
+    objective = float(problem.smooth(logits, bias) + problem.threshold * values.sum())
+    return Solution(left, values, right.T, bias, objective, bound, iterations)
+
+
+def _solve_augmented(problem: Problem, tol: float) -> Solution:
+    targets, roots = problem.targets, problem.roots
+    x, bias = torch.zeros_like(targets), torch.zeros_like(targets[:, 0])
+    multiplier = torch.zeros_like(targets)
+    # At the solution the loss bends about as much as its slope theta / sqrt(n) allows.
+    sigma = min(1.0, problem.threshold / float(problem.counts.mean().sqrt()))
+    best, bound, iterations = None, -math.inf, 0
+
+    def evaluate(x: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, _Envelope]:
+        envelope = _Envelope(x + multiplier / sigma, sigma, problem.threshold)
+        logits = problem.logits(x, bias)
+        return problem.smooth(logits, bias) + envelope.value, logits, envelope
+
+    for _ in range(MAX_OUTER):
+        value, logits, envelope = evaluate(x, bias)
+        for _ in range(MAX_NEWTON):
+            slope_x = problem.loss.gradient(logits) * roots
+            slope_b = torch.zeros_like(bias)
+            if problem.has_bias:
+                slope_b = slope_x @ roots + problem.bias_weight * bias
+            slope_x = slope_x + envelope.gradient
+            if problem.loss.shift_invariant:
+                slope_x = slope_x - slope_x.mean(0)
+            size = math.hypot(
+                float(slope_x.norm()), float(slope_b.norm()) / math.sqrt(problem.samples)
+            )
+            moved = float((envelope.gradient - multiplier).norm())
+            if size <= max(0.1 * moved, 1e-14 * problem.threshold):
+                break
+            system = _NewtonSystem(problem, logits, envelope)
+            step_x, step_b = system.solve(-slope_x, -slope_b, 1e-3)
+            descent = float((slope_x * step_x).sum() + slope_b @ step_b)
+            length = 1.0
+            while True:
+                trial = evaluate(x + length * step_x, bias + length * step_b)
+                if trial[0] <= value + 1e-4 * length * descent + 1e-14 * value.abs():
+                    break
+                length *= 0.5
+                if length < 1e-8:
+                    break
+            iterations += 1
+            x, bias = x + length * step_x, bias + length * step_b
+            value, logits, envelope = trial
+        multiplier = envelope.gradient
+        shrunk = envelope.values - envelope.clipped
+        z = (envelope.left * shrunk) @ envelope.right
+        bound = max(bound, problem.dual(_dual_candidate(problem, x, bias, multiplier)))
+        candidate = _finish(
+            problem,
+            envelope.left,
+            shrunk,
+            envelope.right,
+            problem.best_bias(z, bias),
+            bound,
+            iterations,
+        )
+        if best is None or candidate.objective <= best.objective:
+            best = candidate
+        best = best._replace(bound=bound, iterations=iterations)
+        if relative_gap(problem, best) <= tol:
+            break
+        sigma *= 3.0
+    assert best is not None
+    return best
+
+
+def _dual_candidate(problem: Problem, x: Tensor, bias: Tensor, multiplier: Tensor) -> Tensor:
+    if isinstance(problem.loss, SquaredError):
+        # Every point is in the domain, and the multiplier is accurate however small theta is.
+        return -multiplier / problem.roots
+    return problem.loss.gradient(problem.logits(x, problem.best_bias(x, bias)))
+
+
+def relative_gap(problem: Problem, solution: Solution) -> float:
+    """(primal - dual) / |primal|; an objective that is zero to round-off counts as that."""
+    zero = torch.zeros_like(problem.targets)
+    floor = 1e-15 * float(problem.smooth(zero, zero[:, 0]))
+    gap = max(solution.objective - solution.bound, 0.0)
+    return gap / max(abs(solution.objective), floor) if gap > 0 else 0.0

@@ -1,0 +1,208 @@
+"""An unconstrained features model, validated, with its objective and its certificate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nclib.ufm._losses import LOSSES, Loss
+
+
+class Problem(NamedTuple):
+    """The data of one model, in the scaling in which it is solved (the objective times N)."""
+
+    targets: Tensor  # (K, C)
+    counts: Tensor  # (C,)
+    roots: Tensor  # (C,), square roots of the counts
+    samples: float  # N, the sum of the counts
+    lam_w: float
+    lam_h: float
+    lam_b: float
+    threshold: float  # theta = N sqrt(lam_w lam_h), the weight of the nuclear norm
+    loss: Loss
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether the bias is a variable."""
+        return not math.isinf(self.lam_b)
+
+    @property
+    def bias_weight(self) -> float:
+        """N lam_b, and zero where there is no bias to weigh."""
+        return self.samples * self.lam_b if self.has_bias else 0.0
+
+    def logits(self, z: Float[Tensor, "K C"], bias: Float[Tensor, "K"]) -> Float[Tensor, "K C"]:
+        """Logits from ``Z = W H D^(1/2)`` and the bias."""
+        return z / self.roots + bias[:, None]
+
+    def smooth(self, logits: Float[Tensor, "K C"], bias: Float[Tensor, "K"]) -> Tensor:
+        """The loss and the bias penalty, times N."""
+        data = self.counts @ self.loss.value(logits)
+        return data + 0.5 * self.bias_weight * (bias @ bias)
+
+    def dual(self, gradient: Float[Tensor, "K C"]) -> float:
+        r"""A lower bound of the optimum, times N, from the loss's gradient near it.
+
+        For any G with columns in the domain of the conjugate, :math:`\|G D^{1/2}\|_{op} \le
+        \theta` and, for a free bias, :math:`G n = 0`, weak duality gives the bound
+
+        .. math:: -\sum_c n_c \ell_c^*(g_c) - \frac{\|G n\|^2}{2 N \lambda_b}.
+
+        ``gradient`` is moved to such a point first: mixed with an interior point and shifted
+        until Gn = 0, then scaled into the ball (zero lies in every domain, so scaling stays in).
+        """
+        dual = gradient
+        penalty = torch.zeros((), dtype=dual.dtype, device=dual.device)
+        if self.lam_b == 0:
+            dual = self._balanced(dual)
+        norm = float(torch.linalg.matrix_norm(dual * self.roots, 2))
+        dual = dual * min(1.0, self.threshold / norm) if norm > 0 else dual
+        if self.has_bias and self.lam_b > 0:
+            penalty = (dual @ self.counts).square().sum() / (2 * self.bias_weight)
+        return float(-(self.counts @ self.loss.conjugate(dual)) - penalty)
+
+    def _balanced(self, dual: Float[Tensor, "K C"]) -> Float[Tensor, "K C"]:
+        """The nearest-by dual point whose count-weighted row sums vanish."""
+        interior = self.loss.centre(self.counts)
+        if interior is not None:
+            centre, room = interior
+            # The shift below may move each entry by up to |excess|/N: first make that much room.
+            excess = (dual @ self.counts).abs() / self.samples
+            share = min(1.0, 2 * float((excess / room).max()))
+            dual = (1 - share) * dual + share * centre
+        return dual - (dual @ self.counts / self.samples)[:, None]
+
+    def best_bias(
+        self, z: Float[Tensor, "K C"], bias: Float[Tensor, "K"], *, steps: int = 50
+    ) -> Float[Tensor, "K"]:
+        """The bias that minimises the objective at fixed Z, by damped Newton steps."""
+        if not self.has_bias:
+            return torch.zeros_like(bias)
+        logits = self.logits(z, bias)
+        value = self.smooth(logits, bias)
+        best = math.inf
+        for _ in range(steps):
+            gradient = self.loss.gradient(logits) @ self.counts + self.bias_weight * bias
+            norm = float(gradient.norm())
+            if norm >= 0.5 * best and best < 1e-8 * self.samples:  # round-off reached
+                break
+            best = min(best, norm)
+            diagonal, vectors = self.loss.hessian(logits)
+            hessian = (diagonal @ self.counts).diag()
+            if vectors is not None:
+                hessian -= (vectors * self.counts) @ vectors.T
+            hessian.diagonal().add_(self.bias_weight + 1e-14 * self.samples)
+            if self.loss.shift_invariant:  # the gradient has no part along the ones
+                hessian += hessian.diagonal().mean()
+            step = torch.linalg.solve(hessian, -gradient)
+            length = 1.0
+            while length > 1e-6:
+                trial = bias + length * step
+                trial_logits = self.logits(z, trial)
+                trial_value = self.smooth(trial_logits, trial)
+                if trial_value <= value + 1e-14 * value.abs():
+                    break
+                length *= 0.5
+            else:
+                break
+            bias, logits, value = trial, trial_logits, trial_value
+        return bias
+
+
+def _positive(name: str, value: float) -> float:
+    value = float(value)
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be positive and finite, got {value}")
+    return value
+
+
+def _matrix(name: str, value: Any) -> Tensor:
+    value = torch.as_tensor(value).to(torch.float64)
+    if not bool(value.isfinite().all()):
+        raise ValueError(f"{name} must be finite")
+    return value
+
+
+def make_problem(
+    targets: Float[Tensor, "K C"] | Sequence[Sequence[float]],
+    counts: Float[Tensor, "C"] | Sequence[float],
+    *,
+    lam_w: float,
+    lam_h: float,
+    lam_b: float,
+    loss: str,
+) -> Problem:
+    """Check the data of a model and gather it; every message names what is wrong."""
+    if loss not in LOSSES:
+        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}")
+    targets = _matrix("targets", targets)
+    counts = _matrix("counts", counts).to(targets.device)
+    if targets.ndim != 2 or 0 in targets.shape:
+        raise ValueError(f"targets must be a (K, C) matrix, got shape {tuple(targets.shape)}")
+    if counts.shape != targets.shape[1:]:
+        raise ValueError(
+            f"counts must have one entry a column of targets, shape ({targets.shape[1]},), "
+            f"got {tuple(counts.shape)}"
+        )
+    if not bool((counts > 0).all()):
+        raise ValueError(f"counts must be positive, got {float(counts.min())}")
+    lam_b = float(lam_b)
+    if not lam_b >= 0:
+        raise ValueError(f"lam_b must be non-negative (math.inf: no bias), got {lam_b}")
+    _check_targets(targets, loss)
+    samples = float(counts.sum())
+    lam_w, lam_h = _positive("lam_w", lam_w), _positive("lam_h", lam_h)
+    problem = Problem(
+        targets=targets,
+        counts=counts,
+        roots=counts.sqrt(),
+        samples=samples,
+        lam_w=lam_w,
+        lam_h=lam_h,
+        lam_b=lam_b,
+        threshold=samples * math.sqrt(lam_w * lam_h),
+        loss=LOSSES[loss](targets),
+    )
+    if lam_b == 0:
+        _check_attained(targets, loss)
+    return problem
+
+
+def _check_targets(targets: Float[Tensor, "K C"], loss: str) -> None:
+    if loss == "mse":
+        return
+    if bool(((targets < 0) | (targets > 1)).any()):
+        raise ValueError(f"targets of {loss!r} must lie in [0, 1]")
+    mass = targets.sum(0)
+    if loss == "ce" and bool(((mass - 1).abs() > 1e-9).any()):
+        column = int((mass - 1).abs().argmax())
+        raise ValueError(
+            f"each column of targets of 'ce' must be a distribution, but column {column} sums to "
+            f"{float(mass[column])}"
+        )
+    if loss == "pal":
+        if bool(((targets != 0) & (targets != 1)).any()):
+            raise ValueError("targets of 'pal' must be multi-hot (zeros and ones)")
+        if bool((mass == 0).any()):
+            column = int((mass == 0).nonzero()[0])
+            raise ValueError(f"column {column} of targets has no positive label")
+
+
+def _check_attained(targets: Float[Tensor, "K C"], loss: str) -> None:
+    """With a free bias a label that is never (or, for bce, always) positive has no minimiser."""
+    if loss == "mse":
+        return
+    never = (targets == 0).all(1)
+    always = (targets == 1).all(1) if loss == "bce" else torch.zeros_like(never)
+    for kind, rows in (("never", never), ("always", always)):
+        if bool(rows.any()):
+            label = int(rows.nonzero()[0])
+            raise ValueError(
+                f"the infimum is not attained: label {label} is {kind} positive, and with "
+                f"lam_b = 0 its bias runs off to infinity; take lam_b > 0"
+            )
