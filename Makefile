@@ -1,0 +1,75 @@
+# The Neural Collapse Companion: every command works alone from a fresh clone.
+PYTHON ?= python3
+VENV ?= .venv
+PROFILE ?= smoke
+JOBS ?=
+
+BIN := $(VENV)/bin
+# The environment is as good as what it was made from: a hash of it names the stamp.
+STAMP := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | tr ' ' -)
+UNFINISHED := $(VENV)/.unfinished
+# The numbers in the notebooks' outputs must not depend on the number of cores.
+QUIET_KERNEL := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONHASHSEED=0 CUDA_VISIBLE_DEVICES=
+
+.PHONY: help book test notebooks env clean site lint types unit nbval browser
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make book       run every chapter (PROFILE=smoke), build the HTML, say where it is"
+	@echo "make test       build the book strictly, then lint, types, tests, notebooks, browser"
+	@echo "make notebooks  refresh the committed outputs of the notebooks (the only command"
+	@echo "                that writes into notebooks/)"
+	@echo "make env        make or renew the environment in $(VENV)"
+	@echo "make clean      remove build/ (the environment stays)"
+	@echo
+	@echo "PYTHON=python3.12  the interpreter to make the environment with (3.11 or newer)"
+	@echo "VENV=path          where the environment is"
+	@echo "PROFILE=laptop     at which profile make book runs the chapters (smoke, laptop, paper)"
+	@echo "JOBS=2             how many chapters at once (all cores)"
+
+book: env
+	@$(BIN)/nclib book --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS))
+
+test: env site lint types unit nbval browser
+
+notebooks: env
+	@$(BIN)/nclib notebooks
+
+env: $(STAMP)
+
+# An installation that was interrupted leaves its mark, and the next one starts afresh.
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) --version 2>&1):" \
+	       "name another, as in: make PYTHON=python3.12 book" >&2; exit 1; }
+	@if [ -e $(UNFINISHED) ] || [ ! -x $(BIN)/python ]; then \
+	  echo "Making the environment in $(VENV)"; $(PYTHON) -m venv --clear $(VENV); fi
+	@touch $(UNFINISHED)
+	@echo "Installing what constraints.txt pins (a few minutes, about 7 GB with CUDA)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  -c constraints.txt -e ".[book,test,dev]"
+	@rm -f $(VENV)/.ready-* $(UNFINISHED)
+	@touch $@
+
+site: env
+	@$(BIN)/nclib book --profile smoke
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: env
+	$(BIN)/mypy
+
+unit: env
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests --ignore tests/book -n auto --dist loadfile
+
+nbval: env
+	$(QUIET_KERNEL) $(BIN)/pytest --nbval --nbval-current-env -n auto --dist loadfile notebooks
+
+browser: env
+	$(BIN)/pytest tests/book
+
+clean:
+	rm -rf build

@@ -1,0 +1,101 @@
+"""Pages of the book that are computed: the scorecard and the evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from nclib import chapters, papers
+from nclib.runs import RunRecord, ledger
+
+EVIDENCE = """\
+# Evidence
+
+Behind every number of this book stands a run. This page lists them: how each chapter on these
+pages was executed, and every record of the ledger with the command that repeats it.
+
+## The chapters as you see them
+
+{chapters}
+
+Another run of the same chapter is one command, `nclib run CHAPTER -p name value`: see
+[](reproduce.md).
+
+## The records of the ledger
+
+{records}
+"""
+
+
+def generated(site: Path) -> dict[str, str]:
+    """The computed pages by path, from the executed notebooks below ``site`` and the ledger."""
+    return {
+        "book/scorecard.md": papers.scorecard_markdown(),
+        "book/evidence.md": EVIDENCE.format(
+            chapters=_chapters(site), records=_records(ledger.records())
+        ),
+    }
+
+
+def _chapters(site: Path) -> str:
+    rows = []
+    for chapter in chapters.list_chapters():
+        path = site / "notebooks" / f"{chapter.name}.ipynb"
+        stamp = nbformat.read(path, as_version=4).metadata["nclib"]
+        given = {k: v for k, v in stamp["parameters"].items() if k != "profile"}
+        rows.append(
+            [
+                f"[](../notebooks/{chapter.name}.ipynb)",
+                stamp["profile"],
+                ", ".join(f"`{name}={value!r}`" for name, value in given.items()),
+                stamp["device"],
+                f"{stamp['seconds']:.0f} s",
+                _commit(stamp["commit"]),
+            ]
+        )
+    head = ["chapter", "profile", "parameters", "device", "time", "commit"]
+    return _table(head, rows) if rows else "There are no chapters."
+
+
+def _records(records: list[RunRecord]) -> str:
+    if not records:
+        return "The ledger is empty."
+    rows = []
+    for record in records:
+        config, origin = record.config, record.provenance
+        rows.append(
+            [
+                f"`{record.id}`",
+                config.paper,
+                f"{config.dataset}, {config.model}, {config.encoding}",
+                record.profile,
+                str(config.seed),
+                str(origin.get("device", "")),
+                str(origin.get("date", ""))[:10],
+                f"`nclib train --id {record.id}`",
+            ]
+        )
+    head = ["record", "paper", "run", "profile", "seed", "device", "date", "repeat"]
+    return _table(head, rows)
+
+
+def _commit(name: str | None) -> str:
+    return f"`{name}`" if name else "none"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def provenance(origin: Mapping[str, Any]) -> str:
+    """Provenance as JSON, for showing."""
+    return json.dumps(dict(origin), indent=1)

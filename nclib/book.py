@@ -1,0 +1,356 @@
+"""Build the book: executed chapters and pages in a mirror of the sources, and HTML from there.
+
+Everything happens below ``build/``; the tree is read only. `build` runs ``workflow/Snakefile``,
+whose jobs are the two steps here: `run_chapter` and `make_site`. What was built from the same
+content is kept: a chapter's key hashes its source, its parameters, the library, the ledger, the
+data sets at hand, versions and device; the executed notebook lies under its key.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from nclib import chapters
+from nclib._io import write_atomic
+from nclib.chapters import Chapter, checkout
+
+__all__ = ["BuildError", "build", "build_folder", "chapter_key", "index", "refresh", "site_key"]
+
+# What of the library no notebook and no page's content comes from.
+_RUNNERS = {"nclib/cli.py"}
+_KEPT = 3  # executed versions of a chapter that stay for a return to them
+
+
+class BuildError(RuntimeError):
+    """The book could not be built: the message says what failed."""
+
+
+def build_folder() -> Path:
+    """Where everything built goes: ``$NCLIB_BUILD``, else ``build/`` in the checkout."""
+    return Path(os.environ.get("NCLIB_BUILD") or checkout() / "build").absolute()
+
+
+def index(folder: Path | None = None) -> Path:
+    """The first page of the built book."""
+    return (folder or build_folder()) / "_build" / "html" / "index.html"
+
+
+# ---------------------------------------------------------------------------------- content keys
+
+
+def chapter_key(chapter: Chapter, profile: str, device: str) -> str:
+    """Hash of all that decides what the executed chapter holds."""
+    cells = nbformat.read(chapter.path, as_version=4).cells
+    return _hash(
+        {
+            "cells": [[c.cell_type, c.source, c.metadata] for c in cells],
+            "profile": profile,
+            "device": device,
+            "library": _library(),
+            "ledger": _tree("book/ledger"),
+            "data": [] if profile == "smoke" else _data(),
+            "versions": chapters.versions(),
+        }
+    )
+
+
+def site_key(keys: Mapping[str, str]) -> str:
+    """Hash of all that decides what the built book holds, given its chapters' keys."""
+    return _hash([dict(keys), _tree("book"), _settings()])
+
+
+@functools.cache
+def _library() -> dict[str, str]:
+    files = _tree("nclib") | _tree("data_recipes")
+    return {name: digest for name, digest in files.items() if name not in _RUNNERS}
+
+
+@functools.cache
+def _settings() -> dict[str, str]:
+    """What every page depends on: a change rebuilds all of them."""
+    names = ("jupyter-book", "Sphinx", "myst-nb", "sphinx-book-theme")
+    return (
+        {name: metadata.version(name) for name in names}
+        | _tree("book/_ext")
+        | {name: _digest(checkout() / name) for name in ("_config.yml", "_toc.yml")}
+    )
+
+
+def _data() -> list[tuple[str, int]]:
+    """Names and sizes in the data root; what they hold is the recipes' to verify."""
+    from nclib import data
+
+    root = data.data_root()
+    files = [*root.glob("*"), *root.glob("*/*")]
+    return sorted((p.relative_to(root).as_posix(), p.stat().st_size) for p in files if p.is_file())
+
+
+@functools.cache
+def _tree(folder: str) -> dict[str, str]:
+    root = checkout()
+    return {
+        path.relative_to(root).as_posix(): _digest(path)
+        for path in sorted((root / folder).rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
+    }
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+# ------------------------------------------------------------------------------ steps of the flow
+
+
+def run_chapter(name: str, profile: str, device: str, threads: int, key: str) -> None:
+    """Put the chapter, executed as ``key`` says, into the mirror; execute it if it is not there.
+
+    Two processes may be asked for the same chapter (one of them left over from a build that was
+    killed): the second waits for the first and takes its result.
+    """
+    folder = build_folder()
+    chapter = next(c for c in chapters.list_chapters() if c.name == name)
+    store = folder / "executed" / name
+    store.mkdir(parents=True, exist_ok=True)
+    executed, report = store / f"{key}.ipynb", folder / "failed" / f"{name}.txt"
+    report.unlink(missing_ok=True)
+    with _locked(store / "lock", wait=True):
+        if not executed.exists():
+            clock = time.monotonic()
+            given = {} if profile == "smoke" else {"profile": profile}
+            try:
+                chapters.execute(chapter, executed, given, threads=threads, stamp={"key": key})
+            except Exception as error:
+                report.parent.mkdir(parents=True, exist_ok=True)
+                text = str(error) if isinstance(error, chapters.ChapterError) else repr(error)
+                write_atomic(report, text.encode())
+                print(f"  failed    {name}", flush=True)
+                raise SystemExit(1) from None
+            print(f"  executed  {name}  {time.monotonic() - clock:.0f} s", flush=True)
+            versions = sorted(store.glob("*.ipynb"), key=lambda p: p.stat().st_mtime)
+            for old in versions[:-_KEPT]:
+                old.unlink()
+    write_atomic(folder / "site" / "notebooks" / f"{name}.ipynb", executed.read_bytes())
+
+
+def make_site(profile: str, strict: bool = True) -> None:
+    """Complete the mirror and build the HTML from it.
+
+    A build that was interrupted or failed leaves a mark; the next one then starts afresh, since
+    pages may be torn, and warnings are given only for pages that are read anew.
+    """
+    folder = build_folder()
+    site, out = folder / "site", folder / "_build"
+    _mirror(site)
+    mark, log = folder / "site.unfinished", folder / "html.log"
+    settings = _hash(_settings())
+    if mark.exists() or _read(folder / "site.settings") != settings:
+        shutil.rmtree(out, ignore_errors=True)
+    write_atomic(mark, b"")
+    call = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    call += ["build", str(site), "--path-output", str(folder)]
+    call += ["-n", "-W", "--keep-going"] if strict else ["-n", "--keep-going"]
+    clock = time.monotonic()
+    with log.open("wb") as file:
+        done = subprocess.run(call, stdout=file, stderr=subprocess.STDOUT, check=False)
+    if done.returncode or not index(folder).is_file():
+        raise BuildError(_excerpt(log))
+    write_atomic(folder / "site.settings", settings.encode())
+    mark.unlink()
+    print(f"  built     HTML  {time.monotonic() - clock:.0f} s", flush=True)
+
+
+def _excerpt(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    marked = [line for line in lines if "WARNING" in line or "ERROR" in line]
+    return "\n".join(["jupyter-book stopped:", *(marked or lines[-30:]), f"(all of it: {log})"])
+
+
+def _mirror(site: Path) -> None:
+    """Bring ``site`` in step with the sources; what is equal keeps its time, so that Sphinx
+    reads only what changed."""
+    root = checkout()
+    wanted = {site / "notebooks" / f"{c.name}.ipynb" for c in chapters.list_chapters()}
+    sources = ["_config.yml", "_toc.yml", *_tree("book")]
+    for name in sources:
+        if not name.startswith("book/ledger/"):
+            wanted.add(_update(site / name, (root / name).read_bytes()))
+    from nclib import _pages  # reads ledger and claims, and so needs the whole library
+
+    for name, text in _pages.generated(site).items():
+        wanted.add(_update(site / name, text.encode()))
+    for path in [p for p in site.rglob("*") if p.is_file() and p not in wanted]:
+        path.unlink()
+
+
+def _update(path: Path, content: bytes) -> Path:
+    if not path.is_file() or path.read_bytes() != content:
+        write_atomic(path, content)
+    return path
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.is_file() else ""
+
+
+# -------------------------------------------------------------------------------- the whole build
+
+
+def build(
+    profile: str = "smoke",
+    *,
+    jobs: int | None = None,
+    executor: str = "local",
+    device: str | None = None,
+    strict: bool = True,
+    target: str = "book",
+    extra: Sequence[str] = (),
+) -> Path:
+    """Execute what changed and build the book.
+
+    Args:
+        profile: at which the chapters run.
+        jobs: how many at once; None: as many as there are cores.
+        executor: a Snakemake executor, such as ``slurm``.
+        device: ``cpu`` or ``cuda``, where the chapters will run; None: what this machine has. The
+            smoke profile always runs on the processor.
+        strict: whether a warning fails the build.
+        target: a rule of ``workflow/Snakefile``.
+        extra: further arguments for Snakemake.
+
+    Returns:
+        The first page.
+
+    Raises:
+        BuildError: if a chapter or the HTML failed; all others are built nevertheless.
+    """
+    if profile not in chapters.PROFILES:
+        raise ValueError(f"profile {profile!r}: choose one of {', '.join(chapters.PROFILES)}")
+    folder = build_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = jobs or os.cpu_count() or 1
+    if profile == "smoke":
+        device = "cpu"
+    elif device is None:
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    settings = {"profile": profile, "device": device, "strict": int(strict)}
+    arguments = [target, "--snakefile", str(checkout() / "workflow" / "Snakefile")]
+    arguments += ["--directory", str(folder), "--executor", executor, "--jobs", str(jobs)]
+    # Content decides what runs again (a key among the parameters), never a file's time. The lock
+    # is ours: Snakemake's own outlives a process that was killed.
+    arguments += ["--rerun-triggers", "params", "--nolock", "--rerun-incomplete", "--keep-going"]
+    if executor == "local":
+        arguments += ["--cores", str(jobs), "--resources", "gpu=1"]
+        arguments += ["--quiet", "all"]
+    arguments += ["--config", *(f"{k}={v}" for k, v in settings.items()), *extra]
+    with _locked(folder / "lock", wait=False):
+        shutil.rmtree(folder / "failed", ignore_errors=True)
+        code = _snakemake(arguments)
+    reports = sorted((folder / "failed").rglob("*.txt"))
+    if code or reports:
+        texts = [path.read_text() for path in reports] or [f"Snakemake ended with status {code}"]
+        raise BuildError("\n\n".join(texts))
+    return index(folder)
+
+
+def _snakemake(arguments: list[str]) -> int:
+    """Snakemake in this very process, so that our lock lives exactly as long as it does."""
+    from snakemake.cli import main
+
+    try:
+        main(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@contextlib.contextmanager
+def _locked(path: Path, *, wait: bool) -> Iterator[None]:
+    """Hold a lock that the system releases when this process ends, however it ends."""
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            file.seek(0)
+            raise BuildError(f"another build is running here (process {file.read()})") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def refresh() -> list[str]:
+    """Write the normalised smoke outputs into ``notebooks/``; names of the chapters that changed.
+
+    Raises:
+        BuildError: if a chapter fails, or writes to stderr, which a reader would see as noise and
+            a re-run seldom repeats. Then nothing is written.
+    """
+    build("smoke", target="chapters")
+    fresh, loud = {}, []
+    for chapter in chapters.list_chapters():
+        path = build_folder() / "site" / "notebooks" / f"{chapter.name}.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        loud += [f"{chapter.name}: cell {n}" for n in chapters.stderr_cells(notebook)]
+        fresh[chapter] = chapters.normalise(notebook)
+    if loud:
+        raise BuildError("these cells wrote to stderr:\n  " + "\n  ".join(loud))
+    changed = []
+    for chapter, notebook in fresh.items():
+        if nbformat.read(chapter.path, as_version=4) != notebook:
+            chapters.write(notebook, chapter.path)
+            changed.append(chapter.name)
+    return changed
+
+
+def _step() -> None:
+    """Entry of the workflow's jobs: ``python -m nclib.book chapter|site …``."""
+    parser = argparse.ArgumentParser(prog="python -m nclib.book")
+    steps = parser.add_subparsers(required=True)
+    chapter = steps.add_parser("chapter")
+    chapter.add_argument("name")
+    chapter.add_argument("--profile", required=True)
+    chapter.add_argument("--device", required=True)
+    chapter.add_argument("--threads", type=int, required=True)
+    chapter.add_argument("--key", required=True)
+    chapter.set_defaults(step=run_chapter)
+    site = steps.add_parser("site")
+    site.add_argument("--profile", required=True)
+    site.add_argument("--strict", type=int, required=True)
+    site.set_defaults(step=make_site)
+    arguments = vars(parser.parse_args())
+    step = arguments.pop("step")
+    try:
+        step(**arguments)
+    except BuildError as error:
+        report = build_folder() / "failed" / "site.txt"
+        report.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(report, str(error).encode())
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    _step()

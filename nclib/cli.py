@@ -1,0 +1,308 @@
+"""The command ``nclib``: run a chapter, train a configuration, show the ledger, build the book."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    help="The Neural Collapse Companion: chapters, runs, ledger and book.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command("chapters")
+def list_chapters(
+    chapter: Annotated[
+        str | None, typer.Argument(help="Show this chapter's parameters.", show_default=False)
+    ] = None,
+) -> None:
+    """List the chapters, or the parameters of one."""
+    from nclib import chapters
+
+    if chapter is None:
+        found = chapters.list_chapters()
+        _table(["chapter", "title"], [[c.name, c.title] for c in found])
+        return
+    with _told():
+        found_parameters = chapters.parameters(chapter)
+    _table(
+        ["parameter", "type", "default", "meaning"],
+        [[p.name, p.type_name, repr(p.default), p.comment] for p in found_parameters.values()],
+    )
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(
+    context: typer.Context,
+    chapter: Annotated[str, typer.Argument(help="As listed by nclib chapters.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The executed notebook.", show_default="build/runs/CHAPTER.ipynb"
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the kernel (smoke: 1; else: its choice).")
+    ] = None,
+) -> None:
+    """Execute a chapter with other parameters: [bold]-p name value[/bold], as often as needed.
+
+    The names, types and defaults of a chapter's parameters: nclib chapters CHAPTER.
+
+    Example: nclib run class_encoding/conjecture -p num_classes 6 -o six.ipynb
+    """
+    from nclib import chapters
+
+    with _told():
+        texts = dict(_pairs(context.args))
+        known = chapters.check_names(chapter, texts)
+        values = {name: known[name].parse(text) for name, text in texts.items()}
+        if output is None:
+            from nclib.book import build_folder
+
+            output = build_folder() / "runs" / f"{chapter}.ipynb"
+        with _bar(chapter) as progress:
+            chapters.execute(chapter, output, values, progress=progress, threads=threads)
+    print(output)
+
+
+@app.command()
+def train(
+    config: Annotated[
+        Path | None, typer.Option(help="A JSON file with the fields of one RunConfig.")
+    ] = None,
+    grid: Annotated[
+        Path | None, typer.Option(help="A JSON file with a list of such configurations.")
+    ] = None,
+    record: Annotated[
+        str | None, typer.Option("--id", help="Repeat this record of the ledger.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at once.")] = 1,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Train although there is a record.")
+    ] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Put the records into the published ledger.")
+    ] = False,
+) -> None:
+    """Train what the ledger lacks: one configuration, a grid, or a record's once more."""
+    if sum(choice is not None for choice in (config, grid, record)) != 1:
+        _refuse("name one of --config, --grid and --id")
+    from nclib import runs
+    from nclib.runs import ledger
+
+    with _told():
+        if record is not None:
+            configs, recompute = [_record(record).config], True
+        elif config is not None:
+            configs = [runs.RunConfig.model_validate_json(config.read_text())]
+        else:
+            configs = runs.read_grid(grid or "")
+        for made in runs.get_all(configs, jobs=jobs, recompute=recompute):
+            place = ledger.publish(made) if publish else ledger.find_path(made.config)
+            typer.echo(f"{made.id}  {made.profile}  {place}")
+
+
+ledger_app = typer.Typer(help="The published run records.", no_args_is_help=True)
+app.add_typer(ledger_app, name="ledger")
+
+
+@ledger_app.command("list")
+def ledger_list() -> None:
+    """List the published records."""
+    from nclib.runs import ledger
+
+    with _told():
+        records = ledger.records()
+    rows = [
+        [r.id, r.config.paper, r.profile, r.config.dataset, r.config.encoding, str(r.config.seed)]
+        for r in records
+    ]
+    _table(["record", "paper", "profile", "data", "encoding", "seed"], rows)
+
+
+@ledger_app.command("show")
+def ledger_show(record: Annotated[str, typer.Argument(help="Its id, or how that begins.")]) -> None:
+    """Show a record: configuration, final metrics, provenance."""
+    import json
+
+    with _told():
+        found = _record(record)
+    shown = {
+        "config": json.loads(found.config.to_json()),
+        "final": dict(found.final),
+        "provenance": dict(found.provenance),
+    }
+    typer.echo(json.dumps(shown, indent=1))
+
+
+@ledger_app.command("verify")
+def ledger_verify() -> None:
+    """Check every record: whole, unedited, in its place."""
+    from nclib.runs import ledger
+
+    problems = ledger.verify()
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{len(ledger.records())} records, all whole and in their place")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def book(
+    context: typer.Context,
+    profile: Annotated[str, typer.Option(help="smoke, laptop or paper.")] = "smoke",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Chapters at once.", show_default="all cores")
+    ] = None,
+    executor: Annotated[str, typer.Option(help="A Snakemake executor: local, slurm, …")] = "local",
+    device: Annotated[
+        str | None,
+        typer.Option(help="cpu or cuda, where the chapters run.", show_default="this machine's"),
+    ] = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Let warnings pass.")] = False,
+) -> None:
+    """Execute the chapters that changed and build the book.
+
+    What stands behind -- goes to Snakemake, such as the resources of a cluster's jobs:
+    nclib book --executor slurm --jobs 20 -- --default-resources slurm_partition=gpu
+    """
+    from nclib import book as builder
+
+    with _told():
+        page = builder.build(
+            profile,
+            jobs=jobs,
+            executor=executor,
+            device=device,
+            strict=not draft,
+            extra=[argument for argument in context.args if argument != "--"],
+        )
+    typer.echo(f"The book: {page.as_uri()}")
+
+
+@app.command()
+def notebooks() -> None:
+    """Refresh the committed, normalised smoke outputs: the one command that writes notebooks/."""
+    from nclib import book as builder
+
+    with _told():
+        changed = builder.refresh()
+    typer.echo("\n".join(f"refreshed {name}" for name in changed) or "nothing changed")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has, what it can run, and roughly how long that takes."""
+    from nclib import _doctor
+
+    rows, well = _doctor.examine()
+    _table(["what", "found", "means"], rows)
+    raise typer.Exit(0 if well else 1)
+
+
+def _record(name: str) -> Any:
+    from nclib.runs import ledger
+
+    found = [r for r in ledger.records() if r.id.startswith(name)]
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} records of the ledger begin with {name!r}, expected one")
+    return found[0]
+
+
+def _pairs(arguments: list[str]) -> list[tuple[str, str]]:
+    """``-p name value -p name value`` as pairs."""
+    rest, pairs = list(arguments), []
+    while rest:
+        option = rest.pop(0)
+        if option not in ("-p", "--parameter"):
+            raise ValueError(f"{option!r} is no option; parameters are given as -p name value")
+        if len(rest) < 2:
+            raise ValueError(f"{option} {' '.join(rest)}: expected -p name value")
+        pairs.append((rest.pop(0), rest.pop(0)))
+    return pairs
+
+
+class _told:
+    """Turns an error that a user can act on into one line (or report) and exit status 1."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        from nclib.book import BuildError
+        from nclib.chapters import ChapterError
+
+        if isinstance(error, (ValueError, FileNotFoundError, BuildError, ChapterError)):
+            _refuse(str(error))
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.echo(f"nclib: {message}", err=True)
+    raise typer.Exit(1)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+def _table(head: list[str], rows: list[list[str]]) -> None:
+    """A table on a terminal; elsewhere plain lines, a tab between columns."""
+    console = _console()
+    if not console.is_terminal:
+        for row in rows:
+            typer.echo("\t".join(row))
+        return
+    from rich.table import Table
+
+    table = Table(*head, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+class _bar:
+    """A bar of finished cells on a terminal; nothing elsewhere."""
+
+    def __init__(self, title: str) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
+        columns = [TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("cells")]
+        shown = sys.stderr.isatty() and "NCLIB_QUIET" not in os.environ
+        from rich.console import Console
+
+        self._progress = Progress(
+            *columns,
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not shown,
+        )
+
+    def __enter__(self) -> Any:
+        self._progress.start()
+        task = self._progress.add_task("", total=None)
+        return lambda done, total: self._progress.update(task, completed=done, total=total)
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
