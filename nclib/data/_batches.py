@@ -1,0 +1,63 @@
+"""Subsets, batches and augmentation, each a function of tensors and a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+
+def per_class_subset(
+    labels: Int64[Tensor, " N"], per_class: int, generator: torch.Generator
+) -> Int64[Tensor, " n"]:
+    """Indices of ``per_class`` random images of every class, in increasing order.
+
+    Raises:
+        ValueError: if a class has fewer images; the message names it.
+    """
+    labels = labels.cpu()
+    chosen = []
+    for k in range(int(labels.max()) + 1):
+        members = (labels == k).nonzero()[:, 0]
+        if len(members) < per_class:
+            raise ValueError(f"class {k} has {len(members)} images, {per_class} were asked for")
+        chosen.append(members[torch.randperm(len(members), generator=generator)[:per_class]])
+    return torch.cat(chosen).sort().values
+
+
+def batches(
+    count: int, batch_size: int, generator: torch.Generator
+) -> Iterator[Int64[Tensor, " B"]]:
+    """One epoch of shuffled index batches; the last one may be smaller."""
+    yield from torch.randperm(count, generator=generator).split(batch_size)
+
+
+def to_float(
+    images: UInt8[Tensor, "B C H W"], mean: Sequence[float], std: Sequence[float]
+) -> Float[Tensor, "B C H W"]:
+    """Images scaled to [0, 1], then shifted and scaled channel by channel."""
+    centre = images.new_tensor(mean, dtype=torch.float32).view(-1, 1, 1) * 255
+    width = images.new_tensor(std, dtype=torch.float32).view(-1, 1, 1) * 255
+    return (images.float() - centre) / width
+
+
+def augment(
+    images: UInt8[Tensor, "B C H W"], generator: torch.Generator, *, padding: int = 4
+) -> UInt8[Tensor, "B C H W"]:
+    """Random crops of the zero-padded images and random horizontal flips, all images at once.
+
+    The draws are made on the generator's device, so that a seed gives the same images anywhere.
+    """
+    count, channels, height, width = images.shape
+    device = generator.device
+    top, left = torch.randint(2 * padding + 1, (2, count, 1), generator=generator, device=device)
+    flip = torch.rand(count, 1, generator=generator, device=device) < 0.5
+    rows = top + torch.arange(height, device=device)  # (B, H)
+    columns = torch.arange(width, device=device).expand(count, -1)
+    columns = left + torch.where(flip, columns.flip(1), columns)  # (B, W)
+    padded = torch.nn.functional.pad(images, [padding] * 4)
+    index = rows[:, :, None] * padded.shape[-1] + columns[:, None, :]  # (B, H, W)
+    index = index.reshape(count, 1, -1).expand(-1, channels, -1).to(images.device)
+    return padded.flatten(2).gather(2, index).view_as(images)

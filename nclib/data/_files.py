@@ -1,0 +1,39 @@
+"""Where data lies, and how a file that is not the original is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+class DataError(RuntimeError):
+    """A data file is absent, or is not the one that was published."""
+
+
+def data_root() -> Path:
+    """The folder that holds data sets: ``NCLIB_DATA``, or the user's data folder."""
+    return Path(os.environ.get("NCLIB_DATA") or platformdirs.user_data_dir("nclib"))
+
+
+def checksum(data: bytes, algorithm: str = "sha256") -> str:
+    """Hexadecimal digest of some bytes."""
+    return hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()
+
+
+def read_verified(path: Path, md5: str) -> bytes:
+    """The bytes of a file whose MD5 is known.
+
+    Raises:
+        DataError: if the file's MD5 is another; the message names the file and both digests.
+    """
+    data = path.read_bytes()
+    found = checksum(data, "md5")
+    if found != md5:
+        raise DataError(
+            f"{path} is corrupted or truncated ({len(data):,} bytes): expected MD5 {md5}, "
+            f"found {found}; delete it and build the data set again"
+        )
+    return data

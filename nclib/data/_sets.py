@@ -1,0 +1,132 @@
+"""The data sets by name, and how each becomes tensors."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from nclib.data import _cifar
+
+Tensors = dict[str, tuple[Tensor, Tensor]]
+
+
+class Split(NamedTuple):
+    """Images and labels on one device."""
+
+    images: UInt8[Tensor, "N C H W"]
+    labels: Int64[Tensor, " N"]
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is known of a data set before it is read."""
+
+    name: str
+    title: str
+    num_classes: int
+    shape: tuple[int, int, int]  # channels, height, width
+    train_per_class: tuple[int, int]  # smallest and largest class
+    mean: tuple[float, ...]  # of the training pixels scaled to [0, 1]
+    std: tuple[float, ...]
+    read: Callable[[Path | None], Tensors]
+    augmentable: bool = True  # flips and crops keep what an image shows
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set on a device."""
+
+    info: DatasetInfo
+    train: Split
+    test: Split
+
+
+def _read_digits(root: Path | None = None) -> Tensors:
+    """scikit-learn's 1,797 digits, 8×8, 17 grey levels; every fifth of a class is a test image."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = torch.from_numpy(digits.images).to(torch.uint8)[:, None]
+    labels = torch.from_numpy(digits.target).long()
+    rank = torch.zeros_like(labels)  # position of an image within its class
+    for k in range(10):
+        rank[labels == k] = torch.arange(int((labels == k).sum()))
+    test = rank % 5 == 4
+    return {"train": (images[~test], labels[~test]), "test": (images[test], labels[test])}
+
+
+DATASETS = {
+    data.name: data
+    for data in (
+        DatasetInfo(
+            name="digits",
+            title="scikit-learn digits",
+            num_classes=10,
+            shape=(1, 8, 8),
+            train_per_class=(140, 147),
+            mean=(0.01915,),
+            std=(0.02359,),
+            read=_read_digits,
+            augmentable=False,
+        ),
+        DatasetInfo(
+            name="cifar10",
+            title="CIFAR-10",
+            num_classes=10,
+            shape=(3, 32, 32),
+            train_per_class=(5000, 5000),
+            mean=(0.4914, 0.4822, 0.4465),
+            std=(0.2470, 0.2435, 0.2616),
+            read=lambda root: _cifar.read(_cifar.CIFAR10, root),
+        ),
+        DatasetInfo(
+            name="cifar100",
+            title="CIFAR-100",
+            num_classes=100,
+            shape=(3, 32, 32),
+            train_per_class=(500, 500),
+            mean=(0.5071, 0.4865, 0.4409),
+            std=(0.2673, 0.2564, 0.2762),
+            read=lambda root: _cifar.read(_cifar.CIFAR100, root),
+        ),
+    )
+}
+
+
+def info(name: str) -> DatasetInfo:
+    """What is known of the data set of that name.
+
+    Raises:
+        ValueError: if the name is unknown; the near matches are listed.
+    """
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name, DATASETS, cutoff=0.4) or sorted(DATASETS)
+        raise ValueError(f"unknown data set {name!r}; did you mean {' or '.join(near)}?")
+    return DATASETS[name]
+
+
+def load(name: str, *, root: Path | None = None, device: torch.device | str = "cpu") -> Dataset:
+    """The data set as tensors on a device.
+
+    Args:
+        name: a key of ``DATASETS``.
+        root: folder that holds the data sets; None: ``NCLIB_DATA``, or the user's data folder.
+        device: where the tensors go.
+
+    Raises:
+        ValueError: if the name is unknown.
+        DataError: if a file is absent (the message says what to put where) or not the original.
+    """
+    known = info(name)
+    splits = {
+        split: Split(images.to(device), labels.to(device))
+        for split, (images, labels) in known.read(root).items()
+    }
+    return Dataset(known, splits["train"], splits["test"])

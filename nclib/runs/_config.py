@@ -1,0 +1,229 @@
+"""What a run is: every choice that changes its result, validated and hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from jaxtyping import Float
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from torch import Tensor
+
+from nclib import data, encodings, models
+
+Number = int | float
+
+
+def _as_items(options: Any) -> Any:
+    """Options as sorted pairs: hashable, and one form for one meaning (1.0 is 1)."""
+    if isinstance(options, Mapping):
+        options = options.items()
+    return tuple(
+        sorted(
+            (name, int(value) if isinstance(value, float) and value.is_integer() else value)
+            for name, value in options
+        )
+    )
+
+
+Options = Annotated[
+    tuple[tuple[str, Number], ...], BeforeValidator(_as_items), PlainSerializer(dict)
+]
+# JSON has no infinity; pydantic reads the string back.
+Penalty = Annotated[float, PlainSerializer(lambda value: "inf" if math.isinf(value) else value)]
+
+
+class RunConfig(BaseModel):
+    r"""One training run: data, labels, network, objective, schedule and seed.
+
+    The objective is the unconstrained features model's, on minibatches of size B out of N images:
+    :math:`\frac1{B}\sum_i \ell(W h_i + b, \bar y_{c_i}) + \frac{\lambda_W}2\|W\|^2
+    + \frac{\lambda_H}2\frac{N}{B}\sum_i\|h_i\|^2 + \frac{\lambda_b}2\|b\|^2`,
+    with :math:`\ell` half the squared distance (``mse``) or the cross-entropy (``ce``).
+
+    The id is a hash of the fields that differ from their defaults. So a field may be added later
+    without touching the id of any published record, provided that its default keeps the old
+    behaviour; for the same reason a default, once published, never changes.
+
+    Raises:
+        pydantic.ValidationError: (a ValueError) naming each field that is refused, its value and
+            what was expected.
+
+    >>> config = RunConfig(paper="class-encoding", profile="smoke", dataset="digits", epochs=2)
+    >>> config.id == RunConfig.model_validate_json(config.to_json()).id
+    True
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    # What the run belongs to: its folder in the ledger, and how far it goes.
+    paper: str
+    profile: Literal["smoke", "laptop", "paper"]
+
+    # Data and labels.
+    dataset: str
+    per_class: int | None = None  # training images a class, drawn with the seed; None: all
+    encoding: str = "one_hot"
+    encoding_options: Options = ()
+    augment: bool = False
+
+    # Network.
+    model: str = "mlp"
+    width: int = 64
+    feature_dim: int = 64  # P
+    feature_layer: Literal["linear", "relu"] = "linear"  # signed features, or nonnegative ones
+
+    # Objective.
+    loss: Literal["mse", "ce"] = "mse"
+    lam_w: Penalty = 0.0
+    lam_h: Penalty = 0.0
+    lam_b: Penalty = 0.0  # 0: a free bias; inf: none
+    weight_decay: float = 0.0  # of the parameters below the features
+
+    # Optimisation.
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float = 0.05
+    momentum: float = 0.9  # of SGD; AdamW keeps its own β
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_epochs: int = 0
+    epochs: int
+    batch_size: int = 128
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    seed: int = 0
+
+    # Collapse is measured before training, every so many epochs, and at the end.
+    measure_every: int = 10
+
+    @field_validator("paper")
+    @classmethod
+    def _is_folder_name(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
+            raise ValueError(f"{value!r} is no folder name of lower-case words joined by hyphens")
+        return value
+
+    @field_validator("dataset")
+    @classmethod
+    def _dataset_is_known(cls, value: str) -> str:
+        return data.info(value).name
+
+    @field_validator("model")
+    @classmethod
+    def _model_is_known(cls, value: str) -> str:
+        return models.known(value)
+
+    @field_validator("width", "feature_dim", "epochs", "batch_size", "measure_every")
+    @classmethod
+    def _at_least_one(cls, value: int) -> int:
+        return _require(value >= 1, value, "at least 1")
+
+    @field_validator("seed", "warmup_epochs")
+    @classmethod
+    def _not_negative(cls, value: int) -> int:
+        return _require(value >= 0, value, "0 or more")
+
+    @field_validator("lam_b")
+    @classmethod
+    def _penalty_or_none(cls, value: float) -> float:
+        return _require(value >= 0, value, "0 (a free bias), a positive number, or inf (no bias)")
+
+    @field_validator("lam_w", "lam_h", "weight_decay")
+    @classmethod
+    def _finite_penalty(cls, value: float) -> float:
+        return _require(0 <= value < math.inf, value, "0 or a positive finite number")
+
+    @field_validator("lr")
+    @classmethod
+    def _positive(cls, value: float) -> float:
+        return _require(0 < value < math.inf, value, "a positive finite number")
+
+    @field_validator("momentum")
+    @classmethod
+    def _fraction(cls, value: float) -> float:
+        return _require(0 <= value < 1, value, "in [0, 1)")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> RunConfig:
+        known = data.info(self.dataset)
+        smallest = known.train_per_class[0]
+        if self.per_class is not None and not 1 <= self.per_class <= smallest:
+            raise ValueError(
+                f"per_class is {self.per_class}, expected 1 to {smallest} (the smallest class of "
+                f"{known.title}) or None"
+            )
+        if self.augment and not known.augmentable:
+            raise ValueError(f"augment is True, but a flipped image of {known.title} is another")
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(
+                f"warmup_epochs is {self.warmup_epochs}, expected at most epochs = {self.epochs}"
+            )
+        models.check_shape(self.model, known.shape)
+        targets = self.targets()
+        if self.loss == "ce" and (targets.min() < 0 or (targets.sum(0) - 1).abs().max() > 1e-9):
+            raise ValueError(
+                f"loss 'ce' needs labels that are distributions, but the columns of encoding "
+                f"{self.encoding!r} are not"
+            )
+        return self
+
+    def targets(self) -> Float[Tensor, "K K"]:
+        """The labels, one column a class."""
+        options = dict(self.encoding_options)
+        try:
+            return encodings.make(self.encoding, data.info(self.dataset).num_classes, **options)
+        except TypeError as error:  # pydantic reports ValueError alone
+            raise ValueError(str(error)) from None
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no spaces, and only the fields that are not the default."""
+        fields = self.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @property
+    def id(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of the canonical JSON."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def replace(self, **changes: Any) -> RunConfig:
+        """The same configuration with some fields changed, validated anew."""
+        return RunConfig.model_validate({**self.model_dump(), **changes})
+
+
+def _require(holds: bool, value: Any, expected: str) -> Any:
+    if not holds:
+        raise ValueError(f"got {value}, expected {expected}")
+    return value
+
+
+def read_grid(path: Path | str) -> list[RunConfig]:
+    """The configurations of a grid file, a JSON list of objects with the fields of RunConfig.
+
+    Raises:
+        ValueError: if the file is no such list; the message names the file and the entry.
+    """
+    path = Path(path)
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    if not isinstance(entries, list):
+        raise ValueError(f"{path} holds a {type(entries).__name__}, expected a list of runs")
+    configs = []
+    for number, entry in enumerate(entries):
+        try:
+            configs.append(RunConfig.model_validate(entry))
+        except ValidationError as error:
+            raise ValueError(f"{path}, run {number}: {error}") from None
+    return configs

@@ -1,0 +1,165 @@
+"""What a run gave: metrics, collapse, small arrays, and where it came from."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from nclib._io import write_atomic
+from nclib.runs._config import RunConfig
+
+if TYPE_CHECKING:
+    from nclib.metrics import CollapseReport
+
+FORMAT = 1
+
+
+class RecordError(ValueError):
+    """A record file is torn, was edited, or is no record."""
+
+
+class Trajectory(NamedTuple):
+    """A metric over training."""
+
+    epochs: list[int]
+    values: list[float]
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """The result of one run.
+
+    Attributes:
+        config: what was run.
+        epochs: one mapping an epoch: ``epoch``, ``loss`` (mean objective over the minibatches),
+            ``lr``, ``train_accuracy`` (while training).
+        final: metrics of the finished network, as fractions and in the units of the objective.
+        collapse: for ``train`` and ``test``, one mapping a measured epoch: ``epoch``, ``accuracy``
+            and ``report``, the ``CollapseReport`` without its means.
+        arrays: float32 arrays: ``class_means`` (K, P), ``global_mean`` (P,), ``weight`` (K, P),
+            ``bias`` (K,), ``test_class_means`` (K, P), ``per_class_accuracy`` (K,).
+        provenance: versions, device, commit, date, wall time and images per second.
+    """
+
+    config: RunConfig
+    epochs: Sequence[Mapping[str, Any]]
+    final: Mapping[str, Any]
+    collapse: Mapping[str, Sequence[Mapping[str, Any]]]
+    arrays: Mapping[str, np.ndarray]
+    provenance: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The configuration's id."""
+        return self.config.id
+
+    @property
+    def profile(self) -> str:
+        """The configuration's profile."""
+        return self.config.profile
+
+    def to_json(self) -> str:
+        """The record as JSON, its own SHA-256 inside."""
+        document = {
+            "format": FORMAT,
+            "id": self.id,
+            "config": json.loads(self.config.to_json()),
+            "final": _finite(self.final),
+            "epochs": _finite(self.epochs),
+            "collapse": _finite(self.collapse),
+            "arrays": {name: _encode(array) for name, array in self.arrays.items()},
+            "provenance": _finite(self.provenance),
+        }
+        document["sha256"] = _digest(document)
+        lines = (f"{json.dumps(key)}: {_compact(value)}" for key, value in document.items())
+        return "{\n" + ",\n".join(lines) + "\n}\n"
+
+    def save(self, path: Path) -> None:
+        """Write the record: afterwards the file is whole or as it was before."""
+        write_atomic(path, self.to_json().encode())
+
+    def report(self, split: Literal["train", "test"], index: int = -1) -> CollapseReport:
+        """A measured report, the last one unless another index is given; it holds no means."""
+        from nclib.metrics import CollapseReport
+
+        return CollapseReport.from_dict(self.collapse[split][index]["report"])
+
+    def trajectory(self, split: Literal["train", "test"], metric: str) -> Trajectory:
+        """The measured epochs and a number of the reports there, such as ``nc1``."""
+        entries = self.collapse[split]
+        values = [getattr(self.report(split, i), metric) for i in range(len(entries))]
+        return Trajectory([entry["epoch"] for entry in entries], values)
+
+    @classmethod
+    def load(cls, path: Path | str) -> RunRecord:
+        """Read a record and check that it is the one that was written.
+
+        Raises:
+            RecordError: if the file is torn, was edited, or its configuration is not valid; the
+                message names the path and the reason.
+        """
+        path = Path(path)
+        try:
+            document = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise RecordError(f"{path} is torn: it is not JSON ({error})") from None
+        if not isinstance(document, dict) or "sha256" not in document:
+            raise RecordError(f"{path} is no run record: it has no sha256")
+        expected, found = document.pop("sha256"), _digest(document)
+        if found != expected:
+            raise RecordError(f"{path} was edited: its sha256 is {found}, the file says {expected}")
+        if document["format"] != FORMAT:
+            raise RecordError(f"{path} has format {document['format']}, expected {FORMAT}")
+        try:
+            config = RunConfig.model_validate(document["config"])
+        except ValueError as error:
+            raise RecordError(f"{path} has a configuration that is not valid: {error}") from None
+        if config.id != document["id"]:
+            raise RecordError(
+                f"{path} says id {document['id']}, but its configuration has id {config.id}"
+            )
+        return cls(
+            config=config,
+            epochs=document["epochs"],
+            final=document["final"],
+            collapse=document["collapse"],
+            arrays={name: _decode(array) for name, array in document["arrays"].items()},
+            provenance=document["provenance"],
+        )
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_compact(document).encode()).hexdigest()
+
+
+def _finite(value: Any) -> Any:
+    """Plain lists and numbers; what is not finite becomes None, since JSON has no word for it."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _encode(array: np.ndarray) -> dict[str, Any]:
+    data = np.ascontiguousarray(array, dtype="<f4")
+    return {"shape": list(data.shape), "float32": base64.b64encode(data.tobytes()).decode("ascii")}
+
+
+def _decode(entry: Mapping[str, Any]) -> np.ndarray:
+    flat = np.frombuffer(base64.b64decode(entry["float32"]), dtype="<f4")
+    return flat.reshape(entry["shape"])

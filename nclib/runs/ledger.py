@@ -1,0 +1,110 @@
+"""The ledger of run records: published ones in the checkout, others in the user's cache.
+
+Both are laid out as ``<paper>/<id>.json``. The published ledger is ``book/ledger`` beside the
+package, or ``NCLIB_LEDGER``; the cache is the user's cache folder, or ``NCLIB_CACHE``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from nclib.runs._config import RunConfig
+from nclib.runs._record import RecordError, RunRecord
+
+
+def published_root() -> Path:
+    """Folder of the published ledger."""
+    checkout = Path(__file__).resolve().parents[2]
+    return Path(os.environ.get("NCLIB_LEDGER") or checkout / "book" / "ledger")
+
+
+def cache_root() -> Path:
+    """Folder of the user's cache."""
+    return Path(os.environ.get("NCLIB_CACHE") or platformdirs.user_cache_dir("nclib"))
+
+
+def find(config: RunConfig) -> RunRecord | None:
+    """The published record of a configuration, else the cached one, else None.
+
+    Raises:
+        RecordError: if the file is torn or was edited.
+    """
+    for root in (published_root(), cache_root() / "runs"):
+        path = _place(config, root)
+        if path.exists():
+            return RunRecord.load(path)
+    return None
+
+
+def is_published(config: RunConfig) -> bool:
+    """Whether the published ledger has a record of that configuration."""
+    return _place(config, published_root()).exists()
+
+
+def cache(record: RunRecord) -> Path:
+    """Save a record in the user's cache; returns its path."""
+    path = _place(record.config, cache_root() / "runs")
+    record.save(path)
+    return path
+
+
+def publish(record: RunRecord) -> Path:
+    """Save a record in the published ledger; returns its path.
+
+    Raises:
+        FileNotFoundError: if the package runs outside a checkout and ``NCLIB_LEDGER`` is not set.
+    """
+    root = published_root()
+    if not os.environ.get("NCLIB_LEDGER") and not root.parent.is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {root.parent}: publish from a checkout, or set NCLIB_LEDGER"
+        )
+    path = _place(record.config, root)
+    record.save(path)
+    return path
+
+
+def records(paper: str | None = None, *, profile: str | None = None) -> list[RunRecord]:
+    """Published records, ordered by path; of one paper or profile when given.
+
+    Raises:
+        RecordError: if a file is torn or was edited.
+    """
+    found = [
+        RunRecord.load(path) for path in sorted(published_root().glob(f"{paper or '*'}/*.json"))
+    ]
+    return [record for record in found if profile in (None, record.profile)]
+
+
+def verify() -> list[str]:
+    """One line for each thing wrong with the published ledger; none when all is well.
+
+    Every record is read and its hash checked; it must stand in its paper's folder under its own id,
+    and nothing but records may stand there.
+    """
+    problems = []
+    root = published_root()
+    for path in sorted(item for item in root.rglob("*") if item.is_file()):
+        if path.suffix != ".json":
+            problems.append(f"{path}: no run record")
+            continue
+        try:
+            record = RunRecord.load(path)
+        except RecordError as error:
+            problems.append(str(error))
+            continue
+        if path != _place(record.config, root):
+            problems.append(f"{path}: its place is {_place(record.config, root)}")
+    return problems
+
+
+def checkpoint_path(config: RunConfig) -> Path:
+    """Where an unfinished run keeps its state."""
+    return cache_root() / "checkpoints" / config.paper / f"{config.id}.pt"
+
+
+def _place(config: RunConfig, root: Path) -> Path:
+    return root / config.paper / f"{config.id}.json"
