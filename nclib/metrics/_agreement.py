@@ -6,58 +6,70 @@ from torch import Tensor
 
 from nclib.metrics._report import ClassSpan, pair_distances
 
+_SAFETY = 1 - 1e-3  # shrinks both radii by more than rounding in float32 can matter
+
 
 class Agreement:
-    r"""Compares both decisions of samples, given their residuals' products with ``axes``.
+    r"""Compares the two decisions of samples :math:`h = \mu_y + r`, given their residuals r.
 
-    A sample is :math:`h = \mu_y + r`. Along the axes U of the span of the class means it has the
-    coordinates :math:`U^\top(\mu_y - \mu_G) + U^\top r`; what is orthogonal to the span is the same
-    distance from every mean. Its logits are :math:`(W\mu_y + b) + Wr`. So the products of r with
-    :math:`[U, W^\top]` decide both.
+    With U the axes of the span of the class means, h has the coordinates
+    :math:`U^\top(\mu_y - \mu_G) + U^\top r` there; what is orthogonal to the span is at the same
+    distance from every mean. The logits are :math:`(W\mu_y + b) + Wr`.
+
+    Most samples need no comparison with K classes. By the triangle inequality a sample with
+    :math:`\|U^\top r\| < \tfrac12\min_l\|\mu_l - \mu_y\|` is nearest to :math:`\mu_y`. By the
+    Cauchy-Schwarz inequality the classifier decides for h as it does for :math:`\mu_y`, say for
+    class t, when :math:`\|r\|\,\|w_t - w_l\|` is less than the margin of t over l at
+    :math:`\mu_y` for every l. The products with W are formed for the other samples alone.
     """
 
     def __init__(
         self,
         means: Float[Tensor, "K P"],
         span: ClassSpan,
-        weight: Tensor | None,
+        weight: Tensor,
         bias: Tensor | None,
         dtype: torch.dtype,
     ) -> None:
-        self.rank = len(span.spread)
-        axes = span.basis
-        if weight is not None:
-            weight = weight.detach().to(means)
-            logits = means @ weight.T
-            if bias is not None:
-                logits = logits + bias.detach().to(means)
-            # A constant per row changes no decision, and its size would cost digits.
-            self.logits = (logits - logits.mean(1, keepdim=True)).to(dtype)
-            axes = torch.cat([axes, weight.T], dim=1)
-            distances = pair_distances(means - span.centre)
-            equal = distances <= span.resolution
-            self.first_equal = equal.int().argmax(1)
-            # A sample nearer to its own mean than half the way to any other has found its nearest.
-            gap = distances.masked_fill(equal, torch.inf).amin(1) / 2
-            self.radius = ((1 - 1e-3) * gap).to(dtype)
-            self.coordinates = span.coordinates.to(dtype)
-            self.half_norms = (span.coordinates.square().sum(1) / 2).to(dtype)
-        self.axes = axes.to(dtype)
+        distances = pair_distances(means - span.centre)
+        equal = distances <= span.resolution
+        self.first_equal = equal.int().argmax(1)
+        self.mean_radius = (_SAFETY / 2 * distances.masked_fill(equal, torch.inf).amin(1)).to(dtype)
+        self.coordinates = span.coordinates.to(dtype)
+        self.half_norms = (span.coordinates.square().sum(1) / 2).to(dtype)
+
+        weight = weight.detach().to(means)
+        logits = means @ weight.T
+        if bias is not None:
+            logits = logits + bias.detach().to(means)
+        # A constant per row changes no decision, and its size would cost digits.
+        logits = logits - logits.mean(1, keepdim=True)
+        best, self.choice = logits.max(1)
+        radii = (best[:, None] - logits) / pair_distances(weight)[self.choice]
+        radii.scatter_(1, self.choice[:, None], torch.inf)
+        self.choice_radius = (_SAFETY * radii.nan_to_num(0.0, posinf=torch.inf).amin(1)).to(dtype)
+        self.logits = logits.to(dtype)
+        self.weight = weight.to(dtype)
 
     def count(
         self,
-        products: Float[Tensor, "N A"],
+        residuals: Float[Tensor, "N P"],
+        along: Float[Tensor, "N r"],
         lengths: Float[Tensor, " N"],
+        lengths_along: Float[Tensor, " N"],
         labels: Int[Tensor, " N"],
     ) -> Int[Tensor, ""]:
-        """How many samples agree; ``lengths`` are ‖Uᵀr‖."""
-        logits = products[:, self.rank :]
-        chosen = logits.add_(self.logits[labels]).argmax(1)
+        """How many samples agree, given r, Uᵀr, ‖r‖, ‖Uᵀr‖ and y."""
+        chosen = self.choice[labels]
+        rest = (lengths >= self.choice_radius[labels]).nonzero().flatten()
+        if 2 * len(rest) > len(labels):
+            chosen = torch.mm(residuals, self.weight.T).add_(self.logits[labels]).argmax(1)
+        elif len(rest):
+            logits = torch.mm(residuals[rest], self.weight.T).add_(self.logits[labels[rest]])
+            chosen[rest] = logits.argmax(1)
         nearest = labels.clone()
-        rest = (lengths >= self.radius[labels]).nonzero().flatten()
+        rest = (lengths_along >= self.mean_radius[labels]).nonzero().flatten()
         if len(rest):
-            own = labels[rest]
-            coordinates = products[rest, : self.rank] + self.coordinates[own]
-            scores = torch.addmm(-self.half_norms, coordinates, self.coordinates.T)
-            nearest[rest] = scores.argmax(1)
+            coordinates = along[rest] + self.coordinates[labels[rest]]
+            nearest[rest] = torch.addmm(-self.half_norms, coordinates, self.coordinates.T).argmax(1)
         return (self.first_equal[chosen] == self.first_equal[nearest]).sum()

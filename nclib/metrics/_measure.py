@@ -37,11 +37,12 @@ def measure(
     r"""Neural collapse of features: NC1 to NC4, every variant that :class:`CollapseReport` has.
 
     The features are read twice: once for the class means, once for the residuals
-    :math:`r_i = h_i - \mu_{y_i}` and their products with the axes of the class means and with the
-    classifier. With :math:`U` the axes of :math:`\Sigma_B` and :math:`\Lambda` its eigenvalues,
+    :math:`r_i = h_i - \mu_{y_i}` and their products with the axes of the class means. With
+    :math:`U` the axes of :math:`\Sigma_B` and :math:`\Lambda` its eigenvalues,
     :math:`\operatorname{tr}(\Sigma_W\Sigma_B^\dagger)` is
     :math:`\tfrac1N\sum_i \|\Lambda^{-1/2}U^\top r_i\|^2`, so no (P, P) matrix is formed: time
-    O(NPK), extra memory O(KP + K²) and a chunk.
+    O(NPK), extra memory O(KP + K²) and a chunk. NC4 is exact, but forms the products with the
+    classifier only for samples whose distance to their mean leaves the decision open.
 
     Accuracy: sums and everything of size K are in float64; residuals and products are in float32
     (float64 for float64 features), with neither autocast nor TF32. Working on residuals keeps the
@@ -94,9 +95,11 @@ def measure(
             raise _validate.nonfinite_error(features)
         eps = torch.finfo(working_dtype(features)).eps
         span = class_span(means, counts.double(), centring, eps)
-        agreement = Agreement(means, span, weight, bias, working_dtype(features))
+        agreement = None
+        if weight is not None:
+            agreement = Agreement(means, span, weight, bias, working_dtype(features))
         moments, within, nc4 = _read_residuals(
-            features, labels, counts, means, span, agreement, weight is not None, chunk_size
+            features, labels, counts, means, span, agreement, chunk_size
         )
         if not bool(moments.variances.isfinite().all()):
             raise _validate.nonfinite_error(features)
@@ -145,18 +148,16 @@ def _read_residuals(
     counts: Int[Tensor, " K"],
     means: Float[Tensor, "K P"],
     span: ClassSpan,
-    agreement: Agreement,
-    has_classifier: bool,
+    agreement: Agreement | None,
     chunk_size: int | None,
 ) -> tuple[ClassMoments, Float[Tensor, " r"], float | None]:
     """Second reading: refined moments, residual variance along each axis, share of agreement."""
     dtype, device = working_dtype(features), features.device
-    (samples, dim), num_classes = features.shape, len(counts)
-    rank, width = agreement.rank, agreement.axes.shape[1]
-    table = means.to(dtype)
-    size = chunk_size or _default_chunk(features, dim + width)
+    (samples, dim), num_classes, rank = features.shape, len(counts), len(span.spread)
+    table, basis = means.to(dtype), span.basis.to(dtype)
+    size = chunk_size or _default_chunk(features, dim + 2 * rank)
     residuals = torch.empty(min(size, samples), dim, dtype=dtype, device=device)
-    products = torch.empty(min(size, samples), width, dtype=dtype, device=device)
+    products = torch.empty(min(size, samples), rank, dtype=dtype, device=device)
     drift = torch.zeros(num_classes, dim, dtype=dtype, device=device)
     squares = torch.zeros(num_classes, dtype=torch.float64, device=device)
     energy = torch.zeros(rank, dtype=torch.float64, device=device)
@@ -166,13 +167,13 @@ def _read_residuals(
         r = residuals[: len(rows)]
         torch.index_select(table, 0, own, out=r)
         torch.sub(rows.to(dtype), r, out=r)
+        lengths = vector_norm(r, dim=1)
         drift.index_add_(0, own, r)
-        squares.index_add_(0, own, vector_norm(r, dim=1).double().square())
-        p = torch.mm(r, agreement.axes, out=products[: len(rows)])
-        along = p[:, :rank].square()
-        energy += along.sum(0).double()
-        if has_classifier:
-            agreed += agreement.count(p, along.sum(1).sqrt(), own)
+        squares.index_add_(0, own, lengths.double().square())
+        along = torch.mm(r, basis, out=products[: len(rows)])
+        energy += vector_norm(along, dim=0).double().square()
+        if agreement is not None:
+            agreed += agreement.count(r, along, lengths, vector_norm(along, dim=1), own)
 
     # The table is rounded and its sums were too: the mean residual of a class is what they missed.
     missed = drift.double() / counts[:, None]
@@ -181,8 +182,8 @@ def _read_residuals(
         means=table.double() + missed,
         variances=(squares / counts - missed.square().sum(1)).clamp(min=0),
     )
-    along_missed = counts.double() @ (missed @ span.basis).square()
-    within = ((energy - along_missed) / samples).clamp(min=0)
-    if not has_classifier:
+    missed_along = counts.double() @ (missed @ span.basis).square()
+    within = ((energy - missed_along) / samples).clamp(min=0)
+    if agreement is None:
         return moments, within, None
     return moments, within, float(agreed) / samples if rank else math.nan
