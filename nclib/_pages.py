@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import nbformat
 
@@ -45,7 +42,10 @@ def _chapters(site: Path) -> str:
     rows = []
     for chapter in chapters.list_chapters():
         path = site / "notebooks" / f"{chapter.name}.ipynb"
-        stamp = nbformat.read(path, as_version=4).metadata["nclib"]
+        stamp = nbformat.read(path, as_version=4).metadata.get("nclib")
+        if stamp is None:  # a draft shows the outputs that the notebook came with
+            rows.append([f"[](../notebooks/{chapter.name}.ipynb)", "as committed", "", "", "", ""])
+            continue
         given = {k: v for k, v in stamp["parameters"].items() if k != "profile"}
         rows.append(
             [
@@ -94,8 +94,3 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def provenance(origin: Mapping[str, Any]) -> str:
-    """Provenance as JSON, for showing."""
-    return json.dumps(dict(origin), indent=1)

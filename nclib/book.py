@@ -15,6 +15,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,16 @@ from nclib import chapters
 from nclib._io import write_atomic
 from nclib.chapters import Chapter, checkout
 
-__all__ = ["BuildError", "build", "build_folder", "chapter_key", "index", "refresh", "site_key"]
+__all__ = [
+    "BuildError",
+    "build",
+    "build_folder",
+    "chapter_key",
+    "draft",
+    "index",
+    "refresh",
+    "site_key",
+]
 
 # What of the library no notebook and no page's content comes from.
 _RUNNERS = {"nclib/cli.py"}
@@ -154,37 +164,42 @@ def run_chapter(name: str, profile: str, device: str, threads: int, key: str) ->
     write_atomic(folder / "site" / "notebooks" / f"{name}.ipynb", executed.read_bytes())
 
 
-def make_site(profile: str, strict: bool = True) -> None:
-    """Complete the mirror and build the HTML from it.
+def make_site(folder: Path, *, strict: bool = True) -> None:
+    """Complete the mirror ``folder/site`` and build the HTML from it.
 
     A build that was interrupted or failed leaves a mark; the next one then starts afresh, since
     pages may be torn, and warnings are given only for pages that are read anew.
     """
-    folder = build_folder()
-    site, out = folder / "site", folder / "_build"
-    _mirror(site)
+    _mirror(folder / "site")
     mark, log = folder / "site.unfinished", folder / "html.log"
-    settings = _hash(_settings())
-    if mark.exists() or _read(folder / "site.settings") != settings:
-        shutil.rmtree(out, ignore_errors=True)
+    settings, settled = _hash(_settings()), folder / "site.settings"
+    if mark.exists() or not settled.exists() or settled.read_text() != settings:
+        shutil.rmtree(folder / "_build", ignore_errors=True)
     write_atomic(mark, b"")
     call = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    call += ["build", str(site), "--path-output", str(folder)]
-    call += ["-n", "-W", "--keep-going"] if strict else ["-n", "--keep-going"]
+    call += ["build", str(folder / "site"), "--path-output", str(folder), "-n", "--keep-going"]
     clock = time.monotonic()
     with log.open("wb") as file:
-        done = subprocess.run(call, stdout=file, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(
+            [*call, "-W"] if strict else call, stdout=file, stderr=subprocess.STDOUT, check=False
+        )
     if done.returncode or not index(folder).is_file():
         raise BuildError(_excerpt(log))
-    write_atomic(folder / "site.settings", settings.encode())
+    write_atomic(settled, settings.encode())
     mark.unlink()
     print(f"  built     HTML  {time.monotonic() - clock:.0f} s", flush=True)
 
 
 def _excerpt(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()
-    marked = [line for line in lines if "WARNING" in line or "ERROR" in line]
-    return "\n".join(["jupyter-book stopped:", *(marked or lines[-30:]), f"(all of it: {log})"])
+    lines = _warnings(log) or log.read_text(errors="replace").splitlines()[-30:]
+    return "\n".join(["jupyter-book stopped:", *lines, f"(all of it: {log})"])
+
+
+def _warnings(log: Path) -> list[str]:
+    """The lines that name a warning or an error, without colours and our own folder."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
+    text = text.replace(f"{log.parent / 'site'}{os.sep}", "")
+    return [line for line in text.splitlines() if "WARNING" in line or "ERROR" in line]
 
 
 def _mirror(site: Path) -> None:
@@ -210,10 +225,6 @@ def _update(path: Path, content: bytes) -> Path:
     return path
 
 
-def _read(path: Path) -> str:
-    return path.read_text() if path.is_file() else ""
-
-
 # -------------------------------------------------------------------------------- the whole build
 
 
@@ -223,7 +234,6 @@ def build(
     jobs: int | None = None,
     executor: str = "local",
     device: str | None = None,
-    strict: bool = True,
     target: str = "book",
     extra: Sequence[str] = (),
 ) -> Path:
@@ -235,7 +245,6 @@ def build(
         executor: a Snakemake executor, such as ``slurm``.
         device: ``cpu`` or ``cuda``, where the chapters will run; None: what this machine has. The
             smoke profile always runs on the processor.
-        strict: whether a warning fails the build.
         target: a rule of ``workflow/Snakefile``.
         extra: further arguments for Snakemake.
 
@@ -256,7 +265,7 @@ def build(
         import torch
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    settings = {"profile": profile, "device": device, "strict": int(strict)}
+    settings = {"profile": profile, "device": device}
     arguments = [target, "--snakefile", str(checkout() / "workflow" / "Snakefile")]
     arguments += ["--directory", str(folder), "--executor", executor, "--jobs", str(jobs)]
     # Content decides what runs again (a key among the parameters), never a file's time. The lock
@@ -273,6 +282,27 @@ def build(
     if code or reports:
         texts = [path.read_text() for path in reports] or [f"Snakemake ended with status {code}"]
         raise BuildError("\n\n".join(texts))
+    return index(folder)
+
+
+def draft() -> Path:
+    """A quick look at the pages, in ``build/draft``: from the outputs that the notebooks in the
+    tree have, executing nothing and letting warnings pass (they are printed).
+
+    Returns:
+        The first page.
+
+    Raises:
+        BuildError: if the HTML cannot be built.
+    """
+    folder = build_folder() / "draft"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / "lock", wait=True):
+        for chapter in chapters.list_chapters():
+            place = folder / "site" / "notebooks" / f"{chapter.name}.ipynb"
+            _update(place, chapter.path.read_bytes())
+        make_site(folder, strict=False)
+    print("\n".join(_warnings(folder / "html.log")))
     return index(folder)
 
 
@@ -338,9 +368,7 @@ def _step() -> None:
     chapter.add_argument("--key", required=True)
     chapter.set_defaults(step=run_chapter)
     site = steps.add_parser("site")
-    site.add_argument("--profile", required=True)
-    site.add_argument("--strict", type=int, required=True)
-    site.set_defaults(step=make_site)
+    site.set_defaults(step=lambda: make_site(build_folder()))
     arguments = vars(parser.parse_args())
     step = arguments.pop("step")
     try:

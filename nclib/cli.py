@@ -172,7 +172,12 @@ def book(
         str | None,
         typer.Option(help="cpu or cuda, where the chapters run.", show_default="this machine's"),
     ] = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Let warnings pass.")] = False,
+    draft: Annotated[
+        bool,
+        typer.Option(
+            "--draft", help="Only look: take the outputs in notebooks/, let warnings pass."
+        ),
+    ] = False,
 ) -> None:
     """Execute the chapters that changed and build the book.
 
@@ -182,14 +187,11 @@ def book(
     from nclib import book as builder
 
     with _told():
-        page = builder.build(
-            profile,
-            jobs=jobs,
-            executor=executor,
-            device=device,
-            strict=not draft,
-            extra=[argument for argument in context.args if argument != "--"],
-        )
+        if draft:
+            page = builder.draft()
+        else:
+            extra = [argument for argument in context.args if argument != "--"]
+            page = builder.build(profile, jobs=jobs, executor=executor, device=device, extra=extra)
     typer.echo(f"The book: {page.as_uri()}")
 
 

@@ -26,12 +26,12 @@ def scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
 def property_lines(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
-    """Keep napoleon from reading a property's first line, ``NC1: text``, as type and text."""
-    if what in ("property", "attribute"):
-        lines.insert(0, "")
+    """Give back the beginning of ``NC1: text``, which napoleon takes for a property's type."""
+    if what == "property" and lines and lines[-1].startswith(":type: "):
+        lines[0] = f"{lines.pop().removeprefix(':type: ')}: {lines[0]}"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", scripts, priority=990)
-    app.connect("autodoc-process-docstring", property_lines, priority=400)  # napoleon: 500
+    app.connect("autodoc-process-docstring", property_lines, priority=600)  # napoleon: 500
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
