@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from nclib.metrics._report import ClassSpan, pair_distances
 
@@ -56,20 +57,20 @@ class Agreement:
         residuals: Float[Tensor, "N P"],
         along: Float[Tensor, "N r"],
         lengths: Float[Tensor, " N"],
-        lengths_along: Float[Tensor, " N"],
         labels: Int[Tensor, " N"],
     ) -> Int[Tensor, ""]:
-        """How many samples agree, given r, Uᵀr, ‖r‖, ‖Uᵀr‖ and y."""
+        """How many samples agree, given r, Uᵀr, ‖r‖ and y."""
         chosen = self.choice[labels]
-        rest = (lengths >= self.choice_radius[labels]).nonzero().flatten()
-        if 2 * len(rest) > len(labels):
+        open_ = (lengths >= self.choice_radius[labels]).nonzero().flatten()
+        if 2 * len(open_) > len(labels):
             chosen = torch.mm(residuals, self.weight.T).add_(self.logits[labels]).argmax(1)
-        elif len(rest):
-            logits = torch.mm(residuals[rest], self.weight.T).add_(self.logits[labels[rest]])
-            chosen[rest] = logits.argmax(1)
+        elif len(open_):
+            logits = torch.mm(residuals[open_], self.weight.T).add_(self.logits[labels[open_]])
+            chosen[open_] = logits.argmax(1)
         nearest = labels.clone()
-        rest = (lengths_along >= self.mean_radius[labels]).nonzero().flatten()
-        if len(rest):
-            coordinates = along[rest] + self.coordinates[labels[rest]]
-            nearest[rest] = torch.addmm(-self.half_norms, coordinates, self.coordinates.T).argmax(1)
+        open_ = (vector_norm(along, dim=1) >= self.mean_radius[labels]).nonzero().flatten()
+        if len(open_):
+            coordinates = along[open_] + self.coordinates[labels[open_]]
+            scores = torch.addmm(-self.half_norms, coordinates, self.coordinates.T)
+            nearest[open_] = scores.argmax(1)
         return (self.first_equal[chosen] == self.first_equal[nearest]).sum()

@@ -19,6 +19,7 @@ from nclib.metrics._report import (
     CollapseReport,
     class_span,
     collapse_report,
+    refined,
 )
 
 _SEGMENT = 64  # rows summed in the features' own precision before float64 takes over
@@ -81,6 +82,7 @@ def measure(
     num_classes = _validate.check_classifier(weight, bias, num_classes, features.shape[1])
     if num_classes is None:
         num_classes = max(2, int(labels.max()) + 1) if len(labels) else 2
+    _validate.check_centring(centring)
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"chunk_size must be positive, got {chunk_size}")
     features = features.detach()
@@ -103,6 +105,7 @@ def measure(
         )
         if not bool(moments.variances.isfinite().all()):
             raise _validate.nonfinite_error(features)
+        span = refined(span, moments.means)
         return collapse_report(moments, span, within, weight, nc4, centring)
 
 
@@ -173,7 +176,7 @@ def _read_residuals(
         along = torch.mm(r, basis, out=products[: len(rows)])
         energy += vector_norm(along, dim=0).double().square()
         if agreement is not None:
-            agreed += agreement.count(r, along, lengths, vector_norm(along, dim=1), own)
+            agreed += agreement.count(r, along, lengths, own)
 
     # The table is rounded and its sums were too: the mean residual of a class is what they missed.
     missed = drift.double() / counts[:, None]

@@ -144,6 +144,7 @@ class ClassMoments(NamedTuple):
 class ClassSpan(NamedTuple):
     """Principal axes of the centred class means: the eigenvectors of Σ_B with eigenvalues > 0."""
 
+    weights: Float[Tensor, " K"]  # π, which makes the centre
     centre: Float[Tensor, " P"]  # μ_G
     basis: Float[Tensor, "P r"]  # orthonormal columns
     spread: Float[Tensor, " r"]  # eigenvalues of Σ_B
@@ -161,10 +162,8 @@ def class_span(
     num_classes, dim = means.shape
     if centring == "class":
         weights = torch.full_like(counts, 1 / num_classes)
-    elif centring == "sample":
-        weights = counts / counts.sum()
     else:
-        raise ValueError(f'centring must be "class" or "sample", got {centring!r}')
+        weights = counts / counts.sum()
     centre = weights @ means
     centred = means - centre
     root = weights.sqrt()[:, None]
@@ -178,7 +177,15 @@ def class_span(
     spread = eigenvalues[kept].flip(0)
     axes = vectors[:, kept].flip(1)
     basis = (root * centred).T @ (axes / spread.sqrt())
-    return ClassSpan(centre, basis, spread, centred @ basis, resolution)
+    return ClassSpan(weights, centre, basis, spread, centred @ basis, resolution)
+
+
+def refined(span: ClassSpan, means: Float[Tensor, "K P"]) -> ClassSpan:
+    """The same axes for class means that are known better by now."""
+    centre = span.weights @ means
+    coordinates = (means - centre) @ span.basis
+    spread = span.weights @ coordinates.square()
+    return span._replace(centre=centre, coordinates=coordinates, spread=spread)
 
 
 def pair_distances(vectors: Float[Tensor, "K P"]) -> Float[Tensor, "K K"]:

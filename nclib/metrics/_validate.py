@@ -31,6 +31,12 @@ def check_classifier(
     return len(weight)
 
 
+def check_centring(centring: str) -> None:
+    """One of the two that exist."""
+    if centring not in ("class", "sample"):
+        raise ValueError(f'centring must be "class" or "sample", got {centring!r}')
+
+
 def check_batch(features: Tensor, labels: Tensor) -> None:
     """Shapes and types of features (N, P) and labels (N,)."""
     if features.ndim != 2:
