@@ -32,13 +32,13 @@ class CollapseMetric(Metric):
 
     A ``torchmetrics.Metric`` whose ``compute`` returns a :class:`CollapseReport`. NC1 needs
     :math:`\Sigma_W` along the axes of class means that are known only at the end, so the pooled
-    scatter is kept whole, about class means that move as batches arrive: each batch is centred about
-    its own class means, and the two sets of moments are merged by the formula of Chan, Golub and
-    LeVeque, which subtracts no large numbers. Processes and ``merge_state`` merge in the same way.
+    scatter is kept whole, about class means that move as batches arrive: each batch is centred
+    about its own class means, and the two sets of moments are merged by the formula of Chan, Golub
+    and LeVeque, which subtracts no large numbers. Processes and ``merge_state`` merge in the same way.
 
     Memory in float64: K·P for the means and P² for the scatter. NC4 asks of each sample which of
-    the *final* class means is nearest, which no running sum can answer: with a classifier the samples
-    are kept too, N·P in the dtype in which they came, in the process that saw them (with
+    the *final* class means is nearest, which no running sum can answer: with a classifier the
+    samples are kept too, N·P in the dtype in which they came, in the process that saw them (with
     ``compute_on_cpu=True``, in its main memory). ``nc4=False`` keeps none and leaves NC4 out.
 
     Time for a batch of B samples: O(BP²), in float32 (float64 for float64 features). Where the
