@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sphinx.application import Sphinx
 
 PLOTLY = "vendor/plotly-gl3d.min.js"
+_THEBE = re.compile(
+    r'\s*<script type="text/x-thebe-config">.*?</script>\s*<script>kernelName = .*?</script>', re.S
+)
 _INTERACTIVE = 'class="nc-interactive"'
 
 
 def scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Load plotly on the pages with an interactive figure, and thebe (a remote script) on none."""
-    context["script_files"] = [
+    files = context["script_files"]  # changed in place: it is the list that Sphinx adds to
+    files[:] = [
         script
-        for script in context["script_files"]
-        if "thebe" not in (getattr(script, "filename", script) or "")
-        and "thebe" not in (getattr(script, "attributes", {}).get("body") or "")
+        for script in files
+        if "thebe" not in str(getattr(script, "filename", script))
+        and "thebe" not in str(getattr(script, "attributes", {}).get("body"))
     ]
-    if _INTERACTIVE in context.get("body", ""):
+    body = context.get("body", "")
+    context["body"] = _THEBE.sub("", body)
+    if _INTERACTIVE in body:
         # Before the scripts of the figures, which stand in the page's body and run as it is read.
         app.add_js_file(PLOTLY, priority=100)
 
@@ -26,9 +33,11 @@ def scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
 def property_lines(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
-    """Give back the beginning of ``NC1: text``, which napoleon takes for a property's type."""
-    if what == "property" and lines and lines[-1].startswith(":type: "):
-        lines[0] = f"{lines.pop().removeprefix(':type: ')}: {lines[0]}"
+    """Give back the beginning of ``NC1: text``, which napoleon takes for an attribute's type."""
+    kinds = [line for line in lines if line.startswith(":type: ")]
+    if what in ("property", "attribute") and kinds:
+        lines.remove(kinds[0])
+        lines[0] = f"{kinds[0].removeprefix(':type: ')}: {lines[0]}"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
