@@ -64,14 +64,15 @@ def _mlp(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
 def _convnet(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
     """Three strided convolutions and a hidden layer: fast on a CPU.
 
-    There is no batch norm: the features that are measured are the ones that are trained.
+    There is no batch norm: the features that are measured are the ones that are trained. The units
+    leak, since an image that switches all of them off would never be learnt.
     """
     channels = [shape[0], width, 2 * width, 4 * width]
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(channels):
-        layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.ReLU()]
+        layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.LeakyReLU(0.1)]
     flat = 4 * width * -(-shape[1] // 8) * -(-shape[2] // 8)
-    layers += [nn.Flatten(), nn.Linear(flat, 4 * width), nn.ReLU()]
+    layers += [nn.Flatten(), nn.Linear(flat, 4 * width), nn.LeakyReLU(0.1)]
     return nn.Sequential(*layers), 4 * width
 
 

@@ -7,7 +7,6 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from jaxtyping import Float
@@ -16,7 +15,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     PlainSerializer,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -205,25 +203,3 @@ def _require(holds: bool, value: Any, expected: str) -> Any:
     if not holds:
         raise ValueError(f"got {value}, expected {expected}")
     return value
-
-
-def read_grid(path: Path | str) -> list[RunConfig]:
-    """The configurations of a grid file, a JSON list of objects with the fields of RunConfig.
-
-    Raises:
-        ValueError: if the file is no such list; the message names the file and the entry.
-    """
-    path = Path(path)
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
-    if not isinstance(entries, list):
-        raise ValueError(f"{path} holds a {type(entries).__name__}, expected a list of runs")
-    configs = []
-    for number, entry in enumerate(entries):
-        try:
-            configs.append(RunConfig.model_validate(entry))
-        except ValidationError as error:
-            raise ValueError(f"{path}, run {number}: {error}") from None
-    return configs

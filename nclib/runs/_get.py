@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+
+import torch
+
 from nclib.runs import ledger
 from nclib.runs._config import RunConfig
 from nclib.runs._record import RunRecord
@@ -34,3 +42,29 @@ def get(config: RunConfig, *, recompute: bool = False, progress: bool | None = N
     ledger.cache(record)
     checkpoint.unlink(missing_ok=True)
     return record
+
+
+def get_all(
+    configs: Iterable[RunConfig], *, jobs: int = 1, recompute: bool = False
+) -> Iterator[RunRecord]:
+    """The record of each configuration in turn, as soon as there is one.
+
+    Interrupted, the next call skips what is finished and resumes what is not.
+
+    Args:
+        configs: in the order in which they are wanted.
+        jobs: runs trained at once, each in a process of its own with its share of the cores.
+        recompute: train all of them anew.
+    """
+    if jobs == 1:
+        for config in configs:
+            yield get(config, recompute=recompute)
+        return
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    with ProcessPoolExecutor(
+        jobs,
+        mp_context=get_context("spawn"),  # a forked process cannot use CUDA
+        initializer=torch.set_num_threads,
+        initargs=(threads,),
+    ) as pool:
+        yield from pool.map(partial(get, recompute=recompute, progress=False), configs)

@@ -32,16 +32,14 @@ def find(config: RunConfig) -> RunRecord | None:
     Raises:
         RecordError: if the file is torn or was edited.
     """
-    for root in (published_root(), cache_root() / "runs"):
-        path = _place(config, root)
-        if path.exists():
-            return RunRecord.load(path)
-    return None
+    path = find_path(config)
+    return None if path is None else RunRecord.load(path)
 
 
-def is_published(config: RunConfig) -> bool:
-    """Whether the published ledger has a record of that configuration."""
-    return _place(config, published_root()).exists()
+def find_path(config: RunConfig) -> Path | None:
+    """Where :func:`find` reads the record, or None."""
+    places = (_place(config, root) for root in (published_root(), cache_root() / "runs"))
+    return next((path for path in places if path.exists()), None)
 
 
 def cache(record: RunRecord) -> Path:

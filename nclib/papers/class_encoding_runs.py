@@ -1,0 +1,88 @@
+r"""The trained networks of the class-encoding chapter, as configurations.
+
+Every profile has :math:`\lambda_W = n\lambda_H = 0.02`: :math:`c = K\sqrt{n\lambda_W\lambda_H} = 0.2`,
+so that the shape of the class means changes at :math:`\lambda_b = c/(1-c) = 0.25` (Thm III.1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from nclib.runs import RunConfig
+
+LAM_B = (0.0, 0.1, 0.4, 1.0, math.inf)  # two on each side of the threshold 0.25, and no bias
+SEEDS = {"smoke": (0,), "laptop": (0, 1), "paper": (0, 1, 2)}
+_STRENGTH = 0.02  # λ_W = nλ_H: c = 10 · 0.02
+
+_PROFILES: dict[str, dict[str, Any]] = {
+    "smoke": {
+        "dataset": "digits",
+        "per_class": 140,
+        "model": "mlp",
+        "width": 256,
+        "feature_dim": 16,
+        "lr": 2e-3,
+        "epochs": 40,
+        "batch_size": 140,
+    },
+    "laptop": {
+        "dataset": "cifar10",
+        "per_class": 500,
+        "model": "convnet",
+        "width": 32,
+        "feature_dim": 64,
+        "lr": 2e-3,
+        "epochs": 40,
+        "batch_size": 100,
+        "measure_every": 5,
+    },
+    "paper": {
+        "dataset": "cifar10",
+        "model": "resnet18",
+        "feature_dim": 512,
+        "lr": 1e-3,
+        "epochs": 200,
+        "precision": "bf16-mixed",
+    },
+}
+
+
+def config(profile: str, **changes: Any) -> RunConfig:
+    """The run of a profile with one-hot labels and a free bias, with some fields changed."""
+    fields = {"warmup_epochs": 2, "optimizer": "adamw", **_PROFILES[profile], **changes}
+    per_class = fields.get("per_class") or 5000
+    return RunConfig(
+        paper="class-encoding",
+        profile=profile,
+        lam_w=_STRENGTH,
+        lam_h=_STRENGTH / per_class,
+        **fields,
+    )
+
+
+def grid(profile: str, *, seeds: Sequence[int] | None = None, **changes: Any) -> list[RunConfig]:
+    """The runs that the chapter shows.
+
+    One-hot labels over the bias penalties ``LAM_B``; smoothed, rotated and random labels at
+    :math:`\\lambda_b = 0.4`; and one-hot labels with nonnegative features, with and without bias.
+
+    Args:
+        profile: ``smoke``, ``laptop`` or ``paper``.
+        seeds: None: those of the profile.
+        changes: fields of every run, such as ``epochs``.
+    """
+    runs: list[dict[str, Any]] = [{"lam_b": lam_b} for lam_b in LAM_B]
+    runs += [
+        {"lam_b": 0.4, "encoding": "smoothed", "encoding_options": {"delta": 0.1}},
+        {"lam_b": 0.4, "encoding": "rotated", "encoding_options": {"seed": 0}},
+        {"lam_b": 0.4, "encoding": "random", "encoding_options": {"seed": 0}},
+        {"lam_b": 0.0, "feature_layer": "relu"},
+        {"lam_b": math.inf, "feature_layer": "relu"},
+    ]
+    return [
+        config(profile, seed=seed, **{**run, **changes})
+        for seed in (SEEDS[profile] if seeds is None else seeds)
+        for run in runs
+    ]

@@ -1,0 +1,52 @@
+"""Lists of runs: from a file, or those that a paper's chapter shows."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from nclib.runs._config import RunConfig
+
+
+def read_grid(source: Path | str) -> list[RunConfig]:
+    """The configurations of a grid.
+
+    Args:
+        source: a JSON file that holds a list of objects with the fields of RunConfig; or, where
+            there is no such file, a paper and a profile such as ``class-encoding/laptop``: the
+            runs that the paper's chapter shows.
+
+    Raises:
+        ValueError: if it is neither; the message names the source and the entry.
+    """
+    path = Path(source)
+    if not path.exists():
+        return _of_paper(str(source))
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    if not isinstance(entries, list):
+        raise ValueError(f"{path} holds a {type(entries).__name__}, expected a list of runs")
+    configs = []
+    for number, entry in enumerate(entries):
+        try:
+            configs.append(RunConfig.model_validate(entry))
+        except ValidationError as error:
+            raise ValueError(f"{path}, run {number}: {error}") from None
+    return configs
+
+
+def _of_paper(source: str) -> list[RunConfig]:
+    paper, _, profile = source.partition("/")
+    if profile in ("smoke", "laptop", "paper") and paper.replace("-", "").isalnum():
+        name = f"nclib.papers.{paper.replace('-', '_')}_runs"
+        if importlib.util.find_spec(name) is not None:
+            configs: list[RunConfig] = importlib.import_module(name).grid(profile)
+            return configs
+    raise ValueError(
+        f"{source!r} is neither a file nor the runs of a paper, such as class-encoding/laptop"
+    )
