@@ -1,6 +1,30 @@
 """The figures of the book, shared by its notebooks: each takes data and returns a figure."""
 
 from nclib.plots._style import DIVERGING, PALETTE, SEQUENTIAL, Interactive, interactive, use_style
+from nclib.plots.collapse import (
+    certificate,
+    collapse_movie,
+    collapse_trajectories,
+    merging,
+    minority_collapse,
+    objective_gaps,
+)
+from nclib.plots.conjecture import (
+    bias_trap,
+    conjecture_scatter,
+    gram_pairs,
+    mean_triangles,
+    nc2_disc,
+)
+from nclib.plots.encoding import (
+    bias_bounds,
+    lambda_b_transition,
+    nc3_imbalance,
+    rotation_cosine,
+    saddle,
+    smoothing_curves,
+    transition_check,
+)
 from nclib.plots.geometry import best_cosines, gram_matrices, simplices, ssetf_slider
 
 __all__ = [
@@ -9,9 +33,27 @@ __all__ = [
     "SEQUENTIAL",
     "Interactive",
     "best_cosines",
+    "bias_bounds",
+    "bias_trap",
+    "certificate",
+    "collapse_movie",
+    "collapse_trajectories",
+    "conjecture_scatter",
     "gram_matrices",
+    "gram_pairs",
     "interactive",
+    "lambda_b_transition",
+    "mean_triangles",
+    "merging",
+    "minority_collapse",
+    "nc2_disc",
+    "nc3_imbalance",
+    "objective_gaps",
+    "rotation_cosine",
+    "saddle",
     "simplices",
+    "smoothing_curves",
     "ssetf_slider",
+    "transition_check",
     "use_style",
 ]
