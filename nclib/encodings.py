@@ -90,7 +90,8 @@ def rotated(num_classes: int, angle: float | None = None, seed: int = 0) -> Floa
     if angle is not None:
         rotation = torch.eye(num_classes, dtype=torch.float64)
         cosine, sine = math.cos(angle), math.sin(angle)
-        rotation[:2, :2] = torch.tensor([[cosine, -sine], [sine, cosine]])
+        plane = torch.tensor([[cosine, -sine], [sine, cosine]], dtype=rotation.dtype)
+        rotation[:2, :2] = plane
         return rotation
     q, r = torch.linalg.qr(_gaussian(num_classes, seed))
     return q * r.diagonal().sign()  # the signs make the draw uniform (Mezzadri, 2007)

@@ -1,7 +1,8 @@
 r"""The trained networks of the class-encoding chapter, as configurations.
 
-Every profile has :math:`\lambda_W = n\lambda_H = 0.02`: :math:`c = K\sqrt{n\lambda_W\lambda_H} = 0.2`,
-so that the shape of the class means changes at :math:`\lambda_b = c/(1-c) = 0.25` (Thm III.1).
+Every profile has :math:`\lambda_W = n\lambda_H = 0.02`, so that
+:math:`c = K\sqrt{n\lambda_W\lambda_H} = 0.2`, and the shape of the class means changes at
+:math:`\lambda_b = c/(1-c) = 0.25` (Thm III.1).
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from nclib import data
 from nclib.runs import RunConfig
 
 LAM_B = (0.0, 0.1, 0.4, 1.0, math.inf)  # two on each side of the threshold 0.25, and no bias
 SEEDS = {"smoke": (0,), "laptop": (0, 1), "paper": (0, 1, 2)}
 _STRENGTH = 0.02  # λ_W = nλ_H: c = 10 · 0.02
 
+_COMMON = {
+    "paper": "class-encoding",
+    "lam_w": _STRENGTH,
+    "optimizer": "adamw",
+    "warmup_epochs": 2,
+}
 _PROFILES: dict[str, dict[str, Any]] = {
     "smoke": {
         "dataset": "digits",
@@ -51,15 +59,9 @@ _PROFILES: dict[str, dict[str, Any]] = {
 
 def config(profile: str, **changes: Any) -> RunConfig:
     """The run of a profile with one-hot labels and a free bias, with some fields changed."""
-    fields = {"warmup_epochs": 2, "optimizer": "adamw", **_PROFILES[profile], **changes}
-    per_class = fields.get("per_class") or 5000
-    return RunConfig(
-        paper="class-encoding",
-        profile=profile,
-        lam_w=_STRENGTH,
-        lam_h=_STRENGTH / per_class,
-        **fields,
-    )
+    fields = {**_COMMON, **_PROFILES[profile], "profile": profile, **changes}
+    images = fields.get("per_class") or data.info(fields["dataset"]).train_per_class[0]
+    return RunConfig.model_validate({"lam_h": _STRENGTH / images, **fields})
 
 
 def grid(profile: str, *, seeds: Sequence[int] | None = None, **changes: Any) -> list[RunConfig]:
