@@ -1,0 +1,469 @@
+"""Figures of the class-encoding chapters: what labels, bias, counts and width do to the means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from nclib.plots._style import PALETTE
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
+COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "purple", "sky", "orange")]
+
+
+def _penalty(value: float) -> str:
+    """A bias penalty as a legend shows it."""
+    if math.isinf(value):
+        return r"no bias ($\lambda_b=\infty$)"
+    return r"free bias ($\lambda_b=0$)" if value == 0 else rf"$\lambda_b={value:.2g}$"
+
+
+def _headline(figure: Figure, message: str) -> None:
+    """The message of a figure with several panels, set like the title of a single one."""
+    figure.suptitle(message, x=0.01, ha="left", fontsize=11, fontweight="semibold")
+
+
+def saddle(values: Sequence[float], spreads: Sequence[float], *, optimum: float) -> Figure:
+    """Gradient descent past a saddle point: the objective, and the spread within classes.
+
+    Args:
+        values: objective after each step.
+        spreads: trace of the within-class scatter over that of the between-class one, each step.
+        optimum: the certified minimum.
+    """
+    figure, (above, below) = plt.subplots(2, 1, sharex=True, figsize=(7.0, 4.6))
+    above.plot(values, color=PALETTE["blue"])
+    above.axhline(optimum, color=PALETTE["black"], linestyle="--", linewidth=1)
+    above.annotate(
+        "certified optimum", (0, optimum), (4, 4), textcoords="offset points", fontsize=9
+    )
+    half = len(values) // 2
+    level = values[half - 1]
+    above.annotate("saddle point", (half * 0.5, level), (0, 5), textcoords="offset points")
+    for axes in (above, below):
+        axes.axvline(half, color=PALETTE["grey"], linestyle=":")
+    above.annotate("kick", (half, level), (5, 20), textcoords="offset points")
+    above.set(ylabel="objective", ylim=(optimum * 0.9, level + 2 * (level - optimum)))
+    above.set_title("Variability collapses at the saddle, long before the minimum")
+    below.semilogy([max(spread, 1e-32) for spread in spreads], color=PALETTE["vermilion"])
+    below.set(xlabel="step of gradient descent", ylabel="spread within / between")
+    return figure
+
+
+def bias_bounds(penalties: Tensor, norms: Sequence[float], share: Tensor, cap: Tensor) -> Figure:
+    r"""Norm of the optimal bias against :math:`\lambda_b`, below its two bounds.
+
+    Args:
+        penalties: :math:`\lambda_b`.
+        norms: of the certified optimal bias.
+        share: :math:`\gamma\|\bar y\|`.
+        cap: :math:`\mu\sqrt N/\lambda_b`.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 3.8))
+    axes.loglog(
+        penalties, share, color=PALETTE["blue"], label=r"$\gamma\,\|\bar y\|$: the mean label"
+    )
+    axes.loglog(
+        penalties, cap, color=PALETTE["vermilion"], linestyle="--", label=r"$\mu\sqrt{N}/\lambda_b$"
+    )
+    axes.loglog(
+        penalties, norms, "o", color=PALETTE["black"], markersize=5, label="certified optimum"
+    )
+    axes.set_ylim(min(norms) / 2, float(share.max()) * 3)
+    axes.set(xlabel=r"bias penalty $\lambda_b$", ylabel=r"length of the bias $\|b^*\|$")
+    axes.set_title("The bias is the mean label, until the penalty caps it")
+    axes.legend(loc="lower left")
+    return figure
+
+
+def lambda_b_transition(
+    penalties: Tensor,
+    grams: Sequence[Tensor],
+    formula: Tensor,
+    measured: Sequence[float],
+    *,
+    threshold: float,
+) -> go.Figure:
+    r"""The Gram matrix of the class means while the bias is penalised: a slider over the penalty.
+
+    Args:
+        penalties: :math:`\lambda_b`, increasing, positive.
+        grams: Gram matrices of the certified class means, scaled to :math:`I - \beta J/K`.
+        formula: the theorem's :math:`\beta` at each penalty.
+        measured: the certified one.
+        threshold: :math:`c/(1-c)`.
+    """
+    size, first = len(grams[0]), len(penalties) // 2
+    places = list(range(1, size + 1))
+    values = penalties.tolist()
+
+    def texts(gram: Tensor) -> list[str]:
+        return [f"{x:.2f}".replace("-0.00", "0.00") for x in gram.flatten().tolist()]
+
+    def label(index: int) -> str:
+        side = "simplex ETF" if values[index] <= threshold else "on the way to an orthogonal frame"
+        return f"Gram matrix of the class means: {side}"
+
+    figure = go.Figure()
+    blue = {"color": PALETTE["blue"]}
+    figure.add_scatter(x=values, y=formula.tolist(), mode="lines", name="theorem", line=blue)
+    dots = {"color": PALETTE["black"], "size": 5}
+    figure.add_scatter(
+        x=values, y=list(measured), mode="markers", name="certified optimum", marker=dots
+    )
+    figure.add_scatter(
+        x=[values[first]],
+        y=[measured[first]],
+        mode="markers",
+        name="shown below",
+        marker={"color": PALETTE["vermilion"], "size": 14, "symbol": "diamond"},
+    )
+    figure.add_scatter(
+        x=places * size,
+        y=[row for row in places for _ in places],
+        mode="markers+text",
+        text=texts(grams[first]),
+        textfont={
+            "size": 13 if size <= 6 else 9,
+            "color": ["white" if x > 0.5 else PALETTE["black"] for x in grams[first].flatten()],
+        },
+        marker={
+            "symbol": "square",
+            "size": int(260 / (size + 0.2)),
+            "color": grams[first].flatten().tolist(),
+            "colorscale": "RdBu",
+            "cmin": -1,
+            "cmax": 1,
+            "line": {"color": PALETTE["grey"], "width": 1},
+        },
+        hovertemplate="class %{y}, class %{x}: %{text}<extra></extra>",
+        showlegend=False,
+        xaxis="x2",
+        yaxis="y2",
+    )
+    steps = []
+    for index, gram in enumerate(grams):
+        change = {
+            "x": [[values[index]], figure.data[3].x],
+            "y": [[measured[index]], figure.data[3].y],
+            "marker.color": [PALETTE["vermilion"], gram.flatten().tolist()],
+            "text": [None, texts(gram)],
+        }
+        arguments = [change, {"annotations[1].text": label(index)}, [2, 3]]
+        steps.append({"method": "update", "label": f"{values[index]:.3g}", "args": arguments})
+    cells = {"showgrid": False, "zeroline": False, "tickvals": places, "title": "class"}
+    figure.update_layout(
+        title={"text": "Penalising the bias opens the simplex ETF<br>into an orthogonal frame"},
+        height=760,
+        margin={"l": 55, "r": 10, "t": 80, "b": 10},
+        legend={"x": 0.99, "y": 0.99, "xanchor": "right", "yanchor": "top"},
+        xaxis={"type": "log", "dtick": 1, "title": "bias penalty λ<sub>b</sub>", "anchor": "y"},
+        yaxis={"title": "shift β in I − βJ/K", "domain": [0.66, 1], "range": [-0.05, 1.12]},
+        xaxis2=cells | {"anchor": "y2", "range": [0.4, size + 0.6], "constrain": "domain"},
+        yaxis2=cells | {"domain": [0, 0.48], "range": [size + 0.6, 0.4], "scaleanchor": "x2"},
+    )
+    dashed = {"color": PALETTE["grey"], "dash": "dash"}
+    figure.add_shape(type="line", x0=threshold, x1=threshold, y0=0, y1=1.05, line=dashed)
+    figure.add_annotation(
+        text=f"threshold c/(1−c) = {threshold:.3g}",
+        x=math.log10(threshold),
+        y=0.06,
+        showarrow=False,
+        xanchor="right",
+        xshift=-6,
+    )
+    figure.add_annotation(
+        text=label(first), x=0.5, y=0.535, xref="paper", yref="paper", showarrow=False
+    )
+    current = {"prefix": "λ<sub>b</sub> = ", "font": {"size": 15, "color": PALETTE["black"]}}
+    figure.update_layout(
+        sliders=[
+            {
+                "steps": steps,
+                "active": first,
+                "currentvalue": current,
+                "pad": {"t": 45},
+                "ticklen": 0,
+                "minorticklen": 0,
+                "font": {"color": "rgba(0,0,0,0)"},  # the labels of all steps would overlap
+            }
+        ]
+    )
+    return figure
+
+
+def transition_check(
+    fine: Tensor,
+    curves: Mapping[str, tuple[Tensor, Tensor]],
+    grid: Tensor,
+    solved: Mapping[tuple[str, float], tuple[float, float]],
+    descended: Mapping[tuple[str, float], tuple[float, float]],
+    *,
+    threshold: float,
+) -> Figure:
+    r"""Eigenvalues of the scaled Gram matrix: theorem, certified optimum and gradient descent.
+
+    Args:
+        fine: :math:`\lambda_b` of the curves.
+        curves: by encoding, the eigenvalue on :math:`\mathbf 1^\perp` and along :math:`\mathbf 1`.
+        grid: :math:`\lambda_b` of the points.
+        solved: by encoding and penalty, the two eigenvalues at the certified optimum.
+        descended: the same after gradient descent.
+        threshold: :math:`c/(1-c)`.
+    """
+    figure, panels = plt.subplots(1, len(curves), sharey=True, figsize=(7.4, 3.8), squeeze=False)
+    names = (r"$z_\perp$, between classes", r"$z_1$, along $\mathbf{1}$")
+    for axes, (encoding, pair) in zip(panels[0], curves.items(), strict=True):
+        for row, (curve, colour) in enumerate(zip(pair, COLOURS, strict=False)):
+            axes.semilogx(fine, curve, color=colour, label=names[row])
+            for data, style in ((solved, "o"), (descended, "x")):
+                heights = [data[encoding, penalty][row] for penalty in grid.tolist()]
+                size, face = (6, "none") if style == "o" else (5, colour)
+                axes.plot(grid, heights, style, color=colour, markersize=size, markerfacecolor=face)
+        axes.axvline(threshold, color=PALETTE["grey"], linestyle="--", linewidth=1)
+        axes.set(xlabel=r"bias penalty $\lambda_b$", title=f"{encoding.replace('_', '-')} labels")
+    panels[0, 0].set_ylabel("eigenvalue of the Gram matrix")
+    panels[0, 0].plot(
+        [], [], "o", color=PALETTE["black"], markerfacecolor="none", label="certified"
+    )
+    panels[0, 0].plot([], [], "x", color=PALETTE["black"], label="descent")
+    panels[0, 0].legend(loc="lower right")
+    _headline(figure, "Theorem, certificate and descent agree on both sides of the threshold")
+    return figure
+
+
+def rotation_cosine(
+    angles: Tensor, curve: Tensor, dots: Mapping[float, Sequence[float]], *, num_classes: int
+) -> Figure:
+    r"""Alignment of classifier and class means when one-hot labels are rotated.
+
+    Args:
+        angles: of the rotation, in radians.
+        curve: :math:`(K-2+2\cos\varphi)/K`.
+        dots: by :math:`\lambda_b`, the cosine at the certified optimum.
+        num_classes: K.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 3.8))
+    degrees = angles.rad2deg()
+    axes.plot(
+        degrees, curve, color=PALETTE["black"], label=rf"$(K-2+2\cos\varphi)/K$, $K={num_classes}$"
+    )
+    for index, (penalty, values) in enumerate(dots.items()):
+        shown = slice(index % len(dots), None, len(dots))  # each penalty at its own angles
+        axes.plot(
+            degrees[shown],
+            list(values)[shown],
+            MARKERS[index],
+            color=COLOURS[index],
+            label=_penalty(penalty),
+        )
+    axes.axhline(1, color=PALETTE["grey"], linestyle="--", linewidth=1)
+    axes.annotate(
+        "NC3′: after the best rotation", (180, 1), (0, -12), textcoords="offset points", ha="right"
+    )
+    axes.set(
+        xlabel=r"rotation $\varphi$ of the labels (degrees)",
+        ylabel="cosine of classifier and means",
+    )
+    axes.set_title("Rotated labels cost self-duality the same, whatever the bias")
+    axes.legend(loc="lower left")
+    return figure
+
+
+def nc3_imbalance(ratios: Tensor, plain: Mapping[float, Sequence[float]]) -> Figure:
+    r"""Misfit of NC3′ against the imbalance ratio.
+
+    Args:
+        ratios: size of a large class over that of a small one.
+        plain: by :math:`\lambda_b`, the misfit of NC3′ without weights.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 3.5))
+    for index, (penalty, values) in enumerate(plain.items()):
+        axes.semilogx(
+            ratios, values, color=COLOURS[index], marker=MARKERS[index], label=_penalty(penalty)
+        )
+    axes.axhline(0, color=PALETTE["black"], linestyle="--", label="weighted by the counts: exact")
+    ticks = [int(ratio) if ratio == int(ratio) else ratio for ratio in ratios.tolist()]
+    axes.set_xticks(ratios.tolist(), [str(tick) for tick in ticks])
+    axes.minorticks_off()
+    axes.set(xlabel="imbalance ratio", ylabel="misfit of NC3′")
+    axes.set_title("With unequal classes, NC3′ holds only when weighted by the counts")
+    axes.legend(loc="upper left")
+    return figure
+
+
+def smoothing_curves(
+    fine: Tensor,
+    curves: Mapping[str, Sequence[float]],
+    dots: Mapping[str, Sequence[tuple[float, float, float]]],
+) -> Figure:
+    r"""Size of the centred class means against :math:`q = c + \delta`, for two losses.
+
+    Args:
+        fine: q of the curves.
+        curves: by loss, the theorem's z.
+        dots: by loss, (share of q that is smoothing, q, z at the certified optimum).
+    """
+    figure, panels = plt.subplots(1, 2, figsize=(7.4, 3.6))
+    titles = {"mse": "mean squared error", "ce": "cross-entropy"}
+    for axes, (loss, curve) in zip(panels, curves.items(), strict=True):
+        axes.plot(fine, curve, color=PALETTE["black"], linewidth=1.4)
+        shares = sorted({share for share, _, _ in dots[loss]})
+        for index, share in enumerate(shares):
+            points = [(q, z) for part, q, z in dots[loss] if part == share]
+            q, z = zip(*points, strict=True)
+            label = f"{100 * share:.0f} % smoothing"
+            axes.plot(q, z, MARKERS[index], color=COLOURS[index], label=label)
+        axes.axvline(1, color=PALETTE["grey"], linestyle="--", linewidth=1)
+        axes.set(xlabel=r"$q=c+\delta$", title=titles[loss])
+    panels[0].set_ylabel("size $z$ of the centred means")
+    panels[1].legend()
+    _headline(figure, "Smoothing and regularisation act through their sum")
+    return figure
+
+
+def minority_norms(
+    ratios: Tensor,
+    curves: Mapping[float, tuple[Tensor, Tensor]],
+    dots: Mapping[float, Sequence[tuple[float, float]]],
+) -> Figure:
+    """Lengths of a small class's mean feature and classifier row against the imbalance ratio.
+
+    Args:
+        ratios: of the curves.
+        curves: by regularisation c, the two lengths of the theorem.
+        dots: by regularisation c, (ratio, length of the mean) at certified optima.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 4.0))
+    for index, (strength, (mean, row)) in enumerate(curves.items()):
+        colour = COLOURS[index]
+        axes.semilogx(ratios, mean, color=colour, label=f"feature, $c={strength:g}$")
+        axes.semilogx(ratios, row, color=colour, linestyle=":")
+        axes.plot(*zip(*dots[strength], strict=True), MARKERS[index], color=colour, markersize=5)
+    axes.semilogx([], [], color=PALETTE["black"], linestyle=":", label="classifier row")
+    axes.set(xlabel="imbalance ratio", ylabel="length, small classes")
+    axes.set_title("Without a bias, rare classes first get longer features, then none")
+    axes.legend(loc="upper right")
+    return figure
+
+
+def imbalance_phases(
+    ratios: Tensor, borders: Sequence[Tensor], points: Sequence[tuple[float, float, int]]
+) -> Figure:
+    """Which classes are distinct, merged or zero, over imbalance ratio and regularisation.
+
+    Args:
+        ratios: of the borders.
+        borders: regularisation c at which small classes merge, vanish, and everything vanishes.
+        points: (ratio, c, phase 0 to 3) of certified optima.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 4.4))
+    names = ("all apart", "small classes merged", "small classes at zero", "all at zero")
+    for index, name in enumerate(names):
+        found = [(ratio, strength) for ratio, strength, phase in points if phase == index]
+        if found:
+            x, y = zip(*found, strict=True)
+            axes.plot(x, y, MARKERS[index], color=COLOURS[index], markersize=6, label=name)
+    for border in borders:
+        axes.plot(ratios, border, color=PALETTE["black"], linewidth=1.2)
+    top = max(strength for _, strength, _ in points) * 1.05
+    axes.set(xscale="log", ylim=(0, top), xlabel="imbalance ratio", ylabel="regularisation $c$")
+    axes.set_title("With a free bias, small classes merge before they vanish", pad=28)
+    axes.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, columnspacing=1, handletextpad=0
+    )
+    return figure
+
+
+def merging_thresholds(
+    strengths: Tensor,
+    gaps: Mapping[tuple[str, float], Sequence[float]],
+    sweeps: Mapping[tuple[str, str], float],
+) -> Figure:
+    r"""Where equal classes merge: whatever loss and bias; and how weights move it.
+
+    Args:
+        strengths: :math:`\theta/\sqrt m`.
+        gaps: by loss and bias penalty, the distance of two equal classes.
+        sweeps: by weighting and size, the regularisation c at which classes of that size merge.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 4.0))
+    losses = {"mse": "squared error", "ce": "cross-entropy"}
+    for index, (key, values) in enumerate(gaps.items()):
+        line = "-" if key[0] == "mse" else "--"
+        colour, mark = COLOURS[index % 3], MARKERS[index % 3]
+        relative = [value / values[0] for value in values]
+        left.plot(strengths, relative, line, color=colour, marker=mark, markersize=4)
+    for loss, line in (("mse", "-"), ("ce", "--")):
+        left.plot([], [], line, color=PALETTE["black"], label=losses[loss])
+    penalties = list(dict.fromkeys(penalty for _, penalty in gaps))
+    for index, penalty in enumerate(penalties):
+        left.plot([], [], MARKERS[index], color=COLOURS[index], label=_penalty(penalty))
+    left.axvline(1, color=PALETTE["grey"], linestyle=":")
+    left.set(
+        xlabel=r"$\theta/\sqrt{m}$", ylabel="distance of two equal classes", title="one threshold"
+    )
+    left.legend(loc="lower left", fontsize=9)
+    weightings = list(dict.fromkeys(weighting for weighting, _ in sweeps))
+    for index, size in enumerate(("small", "large")):
+        heights = [sweeps[weighting, size] for weighting in weightings]
+        places = [place + 0.19 * (2 * index - 1) for place in range(len(weightings))]
+        right.bar(places, heights, width=0.34, color=COLOURS[index], label=f"{size} classes")
+    right.set_xticks(range(len(weightings)), weightings)
+    right.set(
+        xlabel="loss weights",
+        ylabel="regularisation $c$ at which they merge",
+        title="moved by weights",
+    )
+    right.set_ylim(0, 1.3 * max(sweeps.values()))
+    right.legend(loc="upper right", ncols=2, columnspacing=1)
+    _headline(figure, "Equal classes merge at a threshold of their own")
+    return figure
+
+
+def narrow_transition(
+    penalties: Tensor, shifts: Mapping[int, Sequence[float]], *, threshold: float
+) -> Figure:
+    r"""Shift of the class means against the bias penalty, by the width of the layer.
+
+    Args:
+        penalties: :math:`\lambda_b`.
+        shifts: by width d, the shift at each penalty.
+        threshold: :math:`c/(1-c)`.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 3.6))
+    for index, (width, values) in enumerate(shifts.items()):
+        name = ("$d=K$", "$d=K-1$")[index] + f" $={width}$"
+        axes.semilogx(penalties, values, color=COLOURS[index], marker=MARKERS[index], label=name)
+    axes.axvline(threshold, color=PALETTE["grey"], linestyle="--", linewidth=1)
+    axes.annotate("$c/(1-c)$", (threshold, 0.03), (4, 0), textcoords="offset points", fontsize=9)
+    axes.set(xlabel=r"bias penalty $\lambda_b$", ylabel=r"shift $\beta$ of the class means")
+    axes.set_title("One dimension too few, and the transition disappears")
+    axes.legend(loc="center right")
+    return figure
+
+
+def planar_means(pictures: Mapping[str, tuple[Tensor, float]]) -> Figure:
+    """Class means in two dimensions, one panel a global minimiser.
+
+    Args:
+        pictures: by name, class means (K, 2) and the objective.
+    """
+    figure, panels = plt.subplots(1, len(pictures), figsize=(7.4, 3.1), sharex=True, sharey=True)
+    reach = 1.25 * max(float(means.norm(dim=1).max()) for means, _ in pictures.values())
+    for axes, (name, (means, value)) in zip(panels, pictures.items(), strict=True):
+        for index, (x, y) in enumerate(means.tolist()):
+            axes.plot([0, x], [0, y], color=PALETTE["grey"], linewidth=1)
+            axes.plot(x, y, "o", color=COLOURS[index % len(COLOURS)])
+            axes.annotate(
+                str(index + 1), (1.14 * x, 1.14 * y), ha="center", va="center", fontsize=9
+            )
+        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=name)
+        axes.set_xlabel(f"objective {value:.6f}")
+    _headline(figure, "Two dimensions, equal minima: the model does not care which")
+    return figure
