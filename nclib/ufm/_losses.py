@@ -22,7 +22,7 @@ class Loss(Protocol):
 
     shift_invariant: bool  # adding a constant to a column of logits changes nothing
 
-    def value(self, logits: Float[Tensor, "K C"]) -> Float[Tensor, "C"]:
+    def value(self, logits: Float[Tensor, "K C"]) -> Float[Tensor, " C"]:
         """The loss of each column."""
 
     def gradient(self, logits: Float[Tensor, "K C"]) -> Float[Tensor, "K C"]:
@@ -33,26 +33,29 @@ class Loss(Protocol):
     ) -> tuple[Float[Tensor, "K C"], Float[Tensor, "K C"] | None]:
         """``(d, v)`` with the Hessian ``diag(d_c) - v_c v_c^T`` of column c (no v: diagonal)."""
 
-    def conjugate(self, dual: Float[Tensor, "K C"]) -> Float[Tensor, "C"]:
+    def conjugate(self, dual: Float[Tensor, "K C"]) -> Float[Tensor, " C"]:
         """The convex conjugate of each column, infinite outside its domain."""
 
     def centre(
-        self, counts: Float[Tensor, "C"]
-    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, "K"]] | None:
+        self, counts: Float[Tensor, " C"]
+    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, " K"]] | None:
         """A point inside the conjugate's domain with count-weighted row sums zero, and how far
         each row's entries are from the domain's edge; ``None`` where the domain is everything.
         """
 
 
 class SquaredError:
-    r"""``mse``: :math:`\tfrac12\|f - t\|^2`; conjugate :math:`\tfrac12\|g\|^2 + \langle g, t\rangle`."""
+    r"""``mse``: :math:`\tfrac12\|f - t\|^2`.
+
+    Conjugate: :math:`\tfrac12\|g\|^2 + \langle g, t\rangle`.
+    """
 
     shift_invariant = False
 
     def __init__(self, targets: Float[Tensor, "K C"]) -> None:
         self.targets = targets
 
-    def value(self, logits: Float[Tensor, "K C"]) -> Float[Tensor, "C"]:
+    def value(self, logits: Float[Tensor, "K C"]) -> Float[Tensor, " C"]:
         return 0.5 * (logits - self.targets).square().sum(0)
 
     def gradient(self, logits: Float[Tensor, "K C"]) -> Float[Tensor, "K C"]:
@@ -61,10 +64,10 @@ class SquaredError:
     def hessian(self, logits: Float[Tensor, "K C"]) -> tuple[Float[Tensor, "K C"], None]:
         return torch.ones_like(logits), None
 
-    def conjugate(self, dual: Float[Tensor, "K C"]) -> Float[Tensor, "C"]:
+    def conjugate(self, dual: Float[Tensor, "K C"]) -> Float[Tensor, " C"]:
         return (dual * (0.5 * dual + self.targets)).sum(0)
 
-    def centre(self, counts: Float[Tensor, "C"]) -> None:
+    def centre(self, counts: Float[Tensor, " C"]) -> None:
         return None
 
 
@@ -88,7 +91,7 @@ class CrossEntropy:
         others = shifted.exp().scatter_(0, row, 0.0)
         return shifted, row, others, others.sum(0)
 
-    def value(self, logits: Float[Tensor, "K C"]) -> Float[Tensor, "C"]:
+    def value(self, logits: Float[Tensor, "K C"]) -> Float[Tensor, " C"]:
         shifted, _, _, tail = self._tail(logits)
         return self.mass * tail.log1p() - (self.targets * shifted).sum(0)
 
@@ -104,7 +107,7 @@ class CrossEntropy:
         p = logits.softmax(0)
         return self.mass * p, self.mass.sqrt() * p
 
-    def conjugate(self, dual: Float[Tensor, "K C"]) -> Float[Tensor, "C"]:
+    def conjugate(self, dual: Float[Tensor, "K C"]) -> Float[Tensor, " C"]:
         p = (self.targets + dual) / self.mass
         # Where the whole mass is on one label, p log p from 1 - p, which is known better than p.
         rest = dual / self.mass
@@ -116,7 +119,9 @@ class CrossEntropy:
         outside = ((p < -ROUND_OFF) | (p > 1 + ROUND_OFF)).any(0)
         return (self.mass * p_log_p.sum(0)).masked_fill(outside, torch.inf)
 
-    def centre(self, counts: Float[Tensor, "C"]) -> tuple[Float[Tensor, "K C"], Float[Tensor, "K"]]:
+    def centre(
+        self, counts: Float[Tensor, " C"]
+    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, " K"]]:
         frequencies = self.targets @ counts / (self.mass @ counts)
         return self.mass * frequencies[:, None] - self.targets, self.mass.min() * frequencies
 
@@ -132,7 +137,7 @@ class BinaryCrossEntropy:
     def __init__(self, targets: Float[Tensor, "K C"]) -> None:
         self.targets = targets
 
-    def value(self, logits: Float[Tensor, "K C"]) -> Float[Tensor, "C"]:
+    def value(self, logits: Float[Tensor, "K C"]) -> Float[Tensor, " C"]:
         softplus = torch.nn.functional.softplus
         # threshold: beyond it torch's softplus is linear; 40 makes that exact in float64
         positive, negative = softplus(-logits, threshold=40), softplus(logits, threshold=40)
@@ -144,7 +149,7 @@ class BinaryCrossEntropy:
     def hessian(self, logits: Float[Tensor, "K C"]) -> tuple[Float[Tensor, "K C"], None]:
         return logits.sigmoid() * (-logits).sigmoid(), None
 
-    def conjugate(self, dual: Float[Tensor, "K C"]) -> Float[Tensor, "C"]:
+    def conjugate(self, dual: Float[Tensor, "K C"]) -> Float[Tensor, " C"]:
         # The entropy is symmetric: take the side whose probability is known best.
         p = torch.where(self.targets == 1, -dual, self.targets + dual)
         outside = ((p < -ROUND_OFF) | (p > 1 + ROUND_OFF)).any(0)
@@ -152,7 +157,9 @@ class BinaryCrossEntropy:
         entropy = torch.xlogy(p, p) + torch.special.xlog1py(1 - p, -p)
         return entropy.sum(0).masked_fill(outside, torch.inf)
 
-    def centre(self, counts: Float[Tensor, "C"]) -> tuple[Float[Tensor, "K C"], Float[Tensor, "K"]]:
+    def centre(
+        self, counts: Float[Tensor, " C"]
+    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, " K"]]:
         frequencies = self.targets @ counts / counts.sum()
         return frequencies[:, None] - self.targets, torch.minimum(frequencies, 1 - frequencies)
 

@@ -26,6 +26,7 @@ from nclib.ufm._problem import Problem
 DENSE_UNKNOWNS = 300  # up to here the Newton matrix is assembled and factorised
 MAX_OUTER = 60
 MAX_NEWTON = 60
+MAX_SIGMA = 100.0  # against losses whose curvature is of order one
 MAX_CONJUGATE_GRADIENTS = 500
 
 
@@ -113,15 +114,15 @@ class _NewtonSystem:
         return image + ball, image @ problem.roots + problem.bias_weight * bias
 
     def solve(
-        self, x: Float[Tensor, "K C"], bias: Float[Tensor, "K"], accuracy: float
-    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, "K"]]:
+        self, x: Float[Tensor, "K C"], bias: Float[Tensor, " K"], accuracy: float
+    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, " K"]]:
         if x.numel() + bias.numel() <= DENSE_UNKNOWNS:
             return self._solve_dense(x, bias)
         return self._solve_iteratively(x, bias, accuracy)
 
     def _solve_dense(
-        self, x: Float[Tensor, "K C"], bias: Float[Tensor, "K"]
-    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, "K"]]:
+        self, x: Float[Tensor, "K C"], bias: Float[Tensor, " K"]
+    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, " K"]]:
         k, size = len(bias), x.numel()
         unknowns = size + (k if self.problem.has_bias else 0)
         identity = torch.eye(unknowns, dtype=x.dtype, device=x.device)
@@ -137,8 +138,8 @@ class _NewtonSystem:
         )
 
     def _solve_iteratively(
-        self, x: Float[Tensor, "K C"], bias: Float[Tensor, "K"], accuracy: float
-    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, "K"]]:
+        self, x: Float[Tensor, "K C"], bias: Float[Tensor, " K"], accuracy: float
+    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, " K"]]:
         """Conjugate gradients, preconditioned by the same system with sigma I for the ball."""
         self._prepare()
         step_x, step_b = torch.zeros_like(x), torch.zeros_like(bias)
@@ -186,8 +187,8 @@ class _NewtonSystem:
         return image
 
     def _precondition(
-        self, x: Float[Tensor, "K C"], bias: Float[Tensor, "K"]
-    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, "K"]]:
+        self, x: Float[Tensor, "K C"], bias: Float[Tensor, " K"]
+    ) -> tuple[Float[Tensor, "K C"], Float[Tensor, " K"]]:
         z_x, z_b = self._block_inverse(x), bias
         if self.problem.has_bias:
             rest = bias - self.loss_hessian(z_x) @ self.problem.roots
@@ -235,81 +236,127 @@ def _finish(
 
 
 def _solve_augmented(problem: Problem, tol: float) -> Solution:
-    targets, roots = problem.targets, problem.roots
-    x, bias = torch.zeros_like(targets), torch.zeros_like(targets[:, 0])
-    multiplier = torch.zeros_like(targets)
-    # At the solution the loss bends about as much as its slope theta / sqrt(n) allows.
-    sigma = min(1.0, problem.threshold / float(problem.counts.mean().sqrt()))
-    best, bound, iterations = None, -math.inf, 0
+    state = _AugmentedLagrangian(problem)
+    # What no logits can fit (soft labels, several positives) is no part of what is to be solved.
+    floor = -float(problem.counts @ problem.loss.conjugate(torch.zeros_like(problem.targets)))
+    best = state.step()
+    reached = relative_gap(problem, best, floor=floor)
+    spare = 1  # one step past the tolerance: the gap falls by orders, the Gram matrix's error too
+    for _ in range(MAX_OUTER):
+        if state.exhausted and relative_gap(problem, best) <= tol:
+            break
+        if reached <= tol:
+            if spare == 0:
+                break
+            spare -= 1
+        state.sigma = min(3.0 * state.sigma, MAX_SIGMA)
+        new = state.step()
+        if new.objective > best.objective:
+            new = new._replace(**{name: getattr(best, name) for name in _PRIMAL})
+        best = new._replace(bound=max(best.bound, new.bound))
+        reached = relative_gap(problem, best, floor=floor)
+    return best
 
-    def evaluate(x: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, _Envelope]:
-        envelope = _Envelope(x + multiplier / sigma, sigma, problem.threshold)
+
+_PRIMAL = ("left", "singular_values", "right", "bias", "objective")
+
+
+class _AugmentedLagrangian:
+    """The state of the outer iteration: X, b, the multiplier and sigma."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.x = torch.zeros_like(problem.targets)
+        self.bias = torch.zeros_like(problem.targets[:, 0])
+        self.multiplier = torch.zeros_like(problem.targets)
+        # At the solution the loss bends about as much as its slope theta / sqrt(n) allows.
+        self.sigma = min(1.0, problem.threshold / float(problem.counts.mean().sqrt()))
+        slope = problem.loss.gradient(problem.logits(self.x, self.bias)) * problem.roots
+        self.round_off = max(1e-13 * problem.threshold, 1e-15 * float(slope.norm()))
+        self.iterations = 0
+        self.exhausted = False  # whether the last step moved within round-off
+
+    def step(self) -> Solution:
+        """Minimise over (X, b), move the multiplier, and return the point with its bound."""
+        problem = self.problem
+        envelope = self._minimise()
+        self.exhausted = float((envelope.gradient - self.multiplier).norm()) <= self.round_off
+        self.multiplier = envelope.gradient
+        if isinstance(problem.loss, SquaredError):
+            # Every point is in the domain; the multiplier is accurate however small theta is.
+            dual = -self.multiplier / problem.roots
+        else:
+            self.bias = problem.best_bias(self.x, self.bias)
+            dual = problem.loss.gradient(problem.logits(self.x, self.bias))
+        values = envelope.values - envelope.clipped
+        bias = problem.best_bias((envelope.left * values) @ envelope.right, self.bias)
+        return _finish(
+            problem,
+            envelope.left,
+            values,
+            envelope.right,
+            bias,
+            problem.dual(dual),
+            self.iterations,
+        )
+
+    def _evaluate(self, x: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, _Envelope]:
+        problem = self.problem
+        envelope = _Envelope(x + self.multiplier / self.sigma, self.sigma, problem.threshold)
         logits = problem.logits(x, bias)
         return problem.smooth(logits, bias) + envelope.value, logits, envelope
 
-    for _ in range(MAX_OUTER):
-        value, logits, envelope = evaluate(x, bias)
+    def _minimise(self) -> _Envelope:
+        """Damped semismooth Newton steps until the multiplier's move outweighs the slope."""
+        problem = self.problem
+        value, logits, envelope = self._evaluate(self.x, self.bias)
         for _ in range(MAX_NEWTON):
-            slope_x = problem.loss.gradient(logits) * roots
-            slope_b = torch.zeros_like(bias)
+            slope_x = problem.loss.gradient(logits) * problem.roots
+            slope_b = torch.zeros_like(self.bias)
             if problem.has_bias:
-                slope_b = slope_x @ roots + problem.bias_weight * bias
+                slope_b = slope_x @ problem.roots + problem.bias_weight * self.bias
             slope_x = slope_x + envelope.gradient
             if problem.loss.shift_invariant:
                 slope_x = slope_x - slope_x.mean(0)
             size = math.hypot(
                 float(slope_x.norm()), float(slope_b.norm()) / math.sqrt(problem.samples)
             )
-            moved = float((envelope.gradient - multiplier).norm())
-            if size <= max(0.1 * moved, 1e-14 * problem.threshold):
+            moved = float((envelope.gradient - self.multiplier).norm())
+            if size <= max(0.1 * moved, self.round_off):
                 break
             system = _NewtonSystem(problem, logits, envelope)
             step_x, step_b = system.solve(-slope_x, -slope_b, 1e-3)
             descent = float((slope_x * step_x).sum() + slope_b @ step_b)
-            length = 1.0
-            while True:
-                trial = evaluate(x + length * step_x, bias + length * step_b)
+            length = _damping(problem, step_x, step_b)
+            self.iterations += 1
+            while length > 1e-8:
+                x, bias = self.x + length * step_x, self.bias + length * step_b
+                trial = self._evaluate(x, bias)
                 if trial[0] <= value + 1e-4 * length * descent + 1e-14 * value.abs():
                     break
                 length *= 0.5
-                if length < 1e-8:
-                    break
-            iterations += 1
-            x, bias = x + length * step_x, bias + length * step_b
+            else:  # no descent left above round-off
+                break
+            self.x, self.bias = x, bias
             value, logits, envelope = trial
-        multiplier = envelope.gradient
-        shrunk = envelope.values - envelope.clipped
-        z = (envelope.left * shrunk) @ envelope.right
-        bound = max(bound, problem.dual(_dual_candidate(problem, x, bias, multiplier)))
-        candidate = _finish(
-            problem,
-            envelope.left,
-            shrunk,
-            envelope.right,
-            problem.best_bias(z, bias),
-            bound,
-            iterations,
-        )
-        if best is None or candidate.objective <= best.objective:
-            best = candidate
-        best = best._replace(bound=bound, iterations=iterations)
-        if relative_gap(problem, best) <= tol:
-            break
-        sigma *= 3.0
-    assert best is not None
-    return best
+        return envelope
 
 
-def _dual_candidate(problem: Problem, x: Tensor, bias: Tensor, multiplier: Tensor) -> Tensor:
+def _damping(problem: Problem, step_x: Tensor, step_b: Tensor) -> float:
+    """The share of a Newton step in which a logistic loss keeps its curvature within a factor.
+
+    Such losses are generalised self-concordant: the Hessian changes by at most exp(d) when
+    differences of logits change by d, and log(1 + d)/d of the step decreases them.
+    """
     if isinstance(problem.loss, SquaredError):
-        # Every point is in the domain, and the multiplier is accurate however small theta is.
-        return -multiplier / problem.roots
-    return problem.loss.gradient(problem.logits(x, problem.best_bias(x, bias)))
+        return 1.0
+    reach = float(problem.logits(step_x, step_b).abs().max())
+    return math.log1p(reach) / reach if reach > 0 else 1.0
 
 
-def relative_gap(problem: Problem, solution: Solution) -> float:
-    """(primal - dual) / |primal|; an objective that is zero to round-off counts as that."""
+def relative_gap(problem: Problem, solution: Solution, *, floor: float = 0.0) -> float:
+    """(primal - dual) / |primal - floor|; what is zero to round-off counts as round-off."""
     zero = torch.zeros_like(problem.targets)
-    floor = 1e-15 * float(problem.smooth(zero, zero[:, 0]))
+    least = 1e-15 * float(problem.smooth(zero, zero[:, 0]))
     gap = max(solution.objective - solution.bound, 0.0)
-    return gap / max(abs(solution.objective), floor) if gap > 0 else 0.0
+    return gap / max(abs(solution.objective - floor), least) if gap > 0 else 0.0

@@ -36,11 +36,11 @@ class Problem(NamedTuple):
         """N lam_b, and zero where there is no bias to weigh."""
         return self.samples * self.lam_b if self.has_bias else 0.0
 
-    def logits(self, z: Float[Tensor, "K C"], bias: Float[Tensor, "K"]) -> Float[Tensor, "K C"]:
+    def logits(self, z: Float[Tensor, "K C"], bias: Float[Tensor, " K"]) -> Float[Tensor, "K C"]:
         """Logits from ``Z = W H D^(1/2)`` and the bias."""
         return z / self.roots + bias[:, None]
 
-    def smooth(self, logits: Float[Tensor, "K C"], bias: Float[Tensor, "K"]) -> Tensor:
+    def smooth(self, logits: Float[Tensor, "K C"], bias: Float[Tensor, " K"]) -> Tensor:
         """The loss and the bias penalty, times N."""
         data = self.counts @ self.loss.value(logits)
         return data + 0.5 * self.bias_weight * (bias @ bias)
@@ -78,8 +78,8 @@ class Problem(NamedTuple):
         return dual - (dual @ self.counts / self.samples)[:, None]
 
     def best_bias(
-        self, z: Float[Tensor, "K C"], bias: Float[Tensor, "K"], *, steps: int = 50
-    ) -> Float[Tensor, "K"]:
+        self, z: Float[Tensor, "K C"], bias: Float[Tensor, " K"], *, steps: int = 50
+    ) -> Float[Tensor, " K"]:
         """The bias that minimises the objective at fixed Z, by damped Newton steps."""
         if not self.has_bias:
             return torch.zeros_like(bias)
@@ -130,7 +130,7 @@ def _matrix(name: str, value: Any) -> Tensor:
 
 def make_problem(
     targets: Float[Tensor, "K C"] | Sequence[Sequence[float]],
-    counts: Float[Tensor, "C"] | Sequence[float],
+    counts: Float[Tensor, " C"] | Sequence[float],
     *,
     lam_w: float,
     lam_h: float,

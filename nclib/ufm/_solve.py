@@ -24,7 +24,7 @@ class UFMSolution(NamedTuple):
 
     weight: Float[Tensor, "K P"]  # classifier W*, one row a logit
     means: Float[Tensor, "C P"]  # features, one row a target column
-    bias: Float[Tensor, "K"]  # zeros without a bias
+    bias: Float[Tensor, " K"]  # zeros without a bias
     objective: float  # the value at (weight, means, bias)
     gap: float  # (objective - dual bound) / |objective|, at most the tolerance
     rank: int  # singular values of W H^T D^(1/2) above 1e-8 of the largest
@@ -41,7 +41,7 @@ class FirstOrderResiduals(NamedTuple):
 
 def solve(
     targets: Float[Tensor, "K C"] | Sequence[Sequence[float]],
-    counts: Float[Tensor, "C"] | Sequence[float],
+    counts: Float[Tensor, " C"] | Sequence[float],
     *,
     lam_w: float,
     lam_h: float,
@@ -110,13 +110,9 @@ def solve(
             f"dim must be at least the rank of the optimum, {rank}, got {dim}: for narrower "
             "features the convex program is only a lower bound"
         )
-    kept = min(len(values), width)
-    ratio = (problem.lam_h / problem.lam_w) ** 0.25
-    weight = values.new_zeros(problem.targets.shape[0], width)
-    means = values.new_zeros(problem.targets.shape[1], width)
-    half = values[:kept].sqrt()
-    weight[:, :kept] = ratio * solution.left[:, :kept] * half
-    means[:, :kept] = solution.right[:, :kept] * half / (ratio * problem.roots[:, None])
+    weight, means = balanced_factors(
+        solution.left, values, solution.right, problem.roots, problem.lam_w, problem.lam_h, width
+    )
     value = _objective(problem, weight, means, solution.bias)
     gap = relative_gap(problem, solution._replace(objective=value * problem.samples))
     if not gap <= tol:
@@ -127,12 +123,31 @@ def solve(
     return UFMSolution(weight, means, solution.bias, value, gap, rank, solution.iterations)
 
 
+def balanced_factors(
+    left: Float[Tensor, "K r"],
+    values: Float[Tensor, " r"],
+    right: Float[Tensor, "C r"],
+    roots: Float[Tensor, " C"],
+    lam_w: float,
+    lam_h: float,
+    dim: int,
+) -> tuple[Float[Tensor, "K P"], Float[Tensor, "C P"]]:
+    """Split Z = left values right^T so that lam_w W^T W = lam_h H D H^T, in dim columns."""
+    kept = min(len(values), dim)
+    ratio = (lam_h / lam_w) ** 0.25
+    half = values[:kept].sqrt()
+    weight, means = values.new_zeros(len(left), dim), values.new_zeros(len(right), dim)
+    weight[:, :kept] = ratio * left[:, :kept] * half
+    means[:, :kept] = right[:, :kept] * half / (ratio * roots[:, None])
+    return weight, means
+
+
 def objective(
     weight: Float[Tensor, "K P"],
     means: Float[Tensor, "C P"],
-    bias: Float[Tensor, "K"],
+    bias: Float[Tensor, " K"],
     targets: Float[Tensor, "K C"],
-    counts: Float[Tensor, "C"] | Sequence[float],
+    counts: Float[Tensor, " C"] | Sequence[float],
     *,
     lam_w: float,
     lam_h: float,
@@ -179,9 +194,9 @@ def _objective(problem: Problem, weight: Tensor, means: Tensor, bias: Tensor) ->
 def first_order_residuals(
     weight: Float[Tensor, "K P"],
     means: Float[Tensor, "C P"],
-    bias: Float[Tensor, "K"],
+    bias: Float[Tensor, " K"],
     targets: Float[Tensor, "K C"],
-    counts: Float[Tensor, "C"] | Sequence[float],
+    counts: Float[Tensor, " C"] | Sequence[float],
     *,
     lam_w: float,
     lam_h: float,
@@ -196,8 +211,9 @@ def first_order_residuals(
        W^\top g_c + N\lambda_H h_c = 0, \quad \sum_c n_c g_c + N\lambda_b b = 0,
 
     for ``mse`` equations (6)-(8) of the paper, (8) being solved for b and put into the others.
-    Each residual is the Frobenius norm of the left side over the sum of its terms' norms; zero
-    where both terms are zero, or where there is no bias. Arguments as for ``objective``.
+    Each residual is the norm of the left side over the sum of its terms' norms (for the bias:
+    over :math:`\sum_c n_c (\|g_c\| + \|\nabla\ell(0, t_c)\|)`); zero where both terms are zero,
+    or where there is no bias. Arguments as for ``objective``.
 
     Source: class-encoding paper, Lemma III.3; for any convex loss, this book.
     """
@@ -211,7 +227,8 @@ def first_order_residuals(
         return float((data + penalty).norm()) / scale if scale > 0 else 0.0
 
     pull = gradient @ problem.counts
-    scale = float((gradient.norm(dim=0) @ problem.counts) + problem.bias_weight * bias.norm())
+    at_zero = problem.loss.gradient(torch.zeros_like(gradient))
+    scale = float((gradient.norm(dim=0) + at_zero.norm(dim=0)) @ problem.counts)
     free = float((pull + problem.bias_weight * bias).norm()) / scale if scale > 0 else 0.0
     return FirstOrderResiduals(
         weight=relative((gradient * problem.counts) @ means, n * problem.lam_w * weight),
