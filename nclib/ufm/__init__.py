@@ -1,5 +1,6 @@
 """Unconstrained features models: certified optima, closed forms and gradient descent."""
 
+from nclib.ufm import closed_form
 from nclib.ufm._solve import (
     ConvergenceError,
     FirstOrderResiduals,
@@ -13,6 +14,7 @@ __all__ = [
     "ConvergenceError",
     "FirstOrderResiduals",
     "UFMSolution",
+    "closed_form",
     "first_order_residuals",
     "objective",
     "solve",
