@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
@@ -50,11 +52,11 @@ def _chapters(site: Path) -> str:
         rows.append(
             [
                 f"[](../notebooks/{chapter.name}.ipynb)",
-                stamp["profile"],
+                stamp["parameters"]["profile"],
                 ", ".join(f"`{name}={value!r}`" for name, value in given.items()),
                 stamp["device"],
                 f"{stamp['seconds']:.0f} s",
-                _commit(stamp["commit"]),
+                _commit(stamp),
             ]
         )
     head = ["chapter", "profile", "parameters", "device", "time", "commit"]
@@ -83,8 +85,10 @@ def _records(records: list[RunRecord]) -> str:
     return _table(head, rows)
 
 
-def _commit(name: str | None) -> str:
-    return f"`{name}`" if name else "none"
+def _commit(stamp: Mapping[str, Any]) -> str:
+    if stamp["commit"] is None:
+        return "none"
+    return f"`{stamp['commit'][:10]}`" + (" and changes" if stamp["dirty"] else "")
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

@@ -37,7 +37,9 @@ __all__ = [
     "build_folder",
     "chapter_key",
     "draft",
+    "grids",
     "index",
+    "record_key",
     "refresh",
     "site_key",
 ]
@@ -78,6 +80,22 @@ def chapter_key(chapter: Chapter, profile: str, device: str) -> str:
             "versions": chapters.versions(),
         }
     )
+
+
+def record_key(grid: str) -> str:
+    """Hash of all that decides the records of a grid at the smoke profile."""
+    return _hash([grid, _library(), chapters.versions()])
+
+
+def grids(chapter: Chapter, profile: str) -> list[str]:
+    """The grids of runs (`nclib.runs.read_grid`) that a chapter takes its records from.
+
+    They are those of the papers whose ``nclib.papers.*_runs`` it imports.
+    """
+    named = set(re.findall(r"\b(\w+)_runs\b", chapter.path.read_text(encoding="utf-8")))
+    modules = (checkout() / "nclib" / "papers").glob("*_runs.py")
+    papers = sorted(named & {path.stem.removesuffix("_runs") for path in modules})
+    return [f"{paper.replace('_', '-')}/{profile}" for paper in papers]
 
 
 def site_key(keys: Mapping[str, str]) -> str:
@@ -133,6 +151,42 @@ def _hash(value: Any) -> str:
 # ------------------------------------------------------------------------------ steps of the flow
 
 
+def make_records(grid: str, only: str | None) -> None:
+    """Train what the ledger and the cache lack of a grid, or the one run with the id ``only``."""
+    with _cache(grid.rpartition("/")[2]):
+        from nclib import runs
+
+        configs = [c for c in runs.read_grid(grid) if only in (None, c.id)]
+        clock = time.monotonic()
+        for record in runs.get_all(configs):
+            print(f"  record    {grid} {record.id}", flush=True)
+    print(f"  records   {grid}  {time.monotonic() - clock:.0f} s", flush=True)
+
+
+@contextlib.contextmanager
+def _cache(profile: str) -> Iterator[None]:
+    """At the smoke profile, keep records by the library that made them.
+
+    A smoke run takes seconds, so it follows every change of the source. Longer runs are identified
+    by their configuration alone and stay in the user's cache.
+    """
+    if profile != "smoke":
+        yield
+        return
+    store = build_folder() / "cache"
+    for old in sorted(store.glob("*"), key=lambda p: p.stat().st_mtime)[:-_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    before = os.environ.get("NCLIB_CACHE")
+    os.environ["NCLIB_CACHE"] = str(store / _hash([_library(), chapters.versions()]))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["NCLIB_CACHE"]
+        else:
+            os.environ["NCLIB_CACHE"] = before
+
+
 def run_chapter(name: str, profile: str, device: str, threads: int, key: str) -> None:
     """Put the chapter, executed as ``key`` says, into the mirror; execute it if it is not there.
 
@@ -145,14 +199,13 @@ def run_chapter(name: str, profile: str, device: str, threads: int, key: str) ->
     store.mkdir(parents=True, exist_ok=True)
     executed, report = store / f"{key}.ipynb", folder / "failed" / f"{name}.txt"
     report.unlink(missing_ok=True)
-    with _locked(store / "lock", wait=True):
+    with _locked(store / "lock", wait=True), _cache(profile):
         if not executed.exists():
             clock = time.monotonic()
             given = {} if profile == "smoke" else {"profile": profile}
             try:
                 chapters.execute(chapter, executed, given, threads=threads, stamp={"key": key})
             except Exception as error:
-                report.parent.mkdir(parents=True, exist_ok=True)
                 text = str(error) if isinstance(error, chapters.ChapterError) else repr(error)
                 write_atomic(report, text.encode())
                 print(f"  failed    {name}", flush=True)
@@ -308,7 +361,7 @@ def draft() -> Path:
 
 def _snakemake(arguments: list[str]) -> int:
     """Snakemake in this very process, so that our lock lives exactly as long as it does."""
-    from snakemake.cli import main
+    from snakemake.cli import main  # type: ignore[import-untyped]
 
     try:
         main(arguments)
@@ -367,6 +420,10 @@ def _step() -> None:
     chapter.add_argument("--threads", type=int, required=True)
     chapter.add_argument("--key", required=True)
     chapter.set_defaults(step=run_chapter)
+    records = steps.add_parser("records")
+    records.add_argument("grid")
+    records.add_argument("--only")
+    records.set_defaults(step=make_records)
     site = steps.add_parser("site")
     site.set_defaults(step=lambda: make_site(build_folder()))
     arguments = vars(parser.parse_args())
@@ -374,9 +431,7 @@ def _step() -> None:
     try:
         step(**arguments)
     except BuildError as error:
-        report = build_folder() / "failed" / "site.txt"
-        report.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(report, str(error).encode())
+        write_atomic(build_folder() / "failed" / "site.txt", str(error).encode())
         raise SystemExit(1) from None
 
 

@@ -17,14 +17,12 @@ import json
 import os
 import platform
 import re
-import subprocess
 import sys
 import tempfile
 import time
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -49,7 +47,7 @@ __all__ = [
 ]
 
 PROFILES = ("smoke", "laptop", "paper")
-STAMPED = ("nclib", "torch", "numpy", "scipy", "scikit-learn", "matplotlib", "plotly")
+_STAMPED = ("nclib", "torch", "numpy", "scipy", "scikit-learn", "matplotlib", "plotly")
 _DISTRIBUTION = "neural-collapse-companion"
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # What a parameters cell may name: it stands before all imports.
@@ -201,7 +199,7 @@ def run(chapter: str | Chapter, output: str | Path, **params: Any) -> Path:
     """Execute a chapter with ``params`` and write the executed notebook to ``output``.
 
     The output appears in one piece when all cells have run. Its ``metadata.nclib`` holds all
-    parameters, profile, seed, versions, device, git commit, start and duration.
+    parameters (profile and seed among them), versions, device, git commit, date and duration.
 
     Args:
         chapter: its name (`list_chapters`).
@@ -239,9 +237,12 @@ def execute(
             numbers do not depend on the machine's cores, and the libraries' own choice otherwise.
         stamp: further entries of ``metadata.nclib``.
     """
+    import torch  # here, so that listing chapters stays quick
+
+    from nclib.runs._provenance import provenance
+
     chapter, output = _find(chapter), Path(output).absolute()
     values = validate(chapter, params)
-    started = datetime.now(UTC)
     clock = time.monotonic()
     try:
         notebook = _papermill(
@@ -251,15 +252,12 @@ def execute(
         write(failure.notebook, output.with_suffix(".failed.ipynb"))
         raise failure.error from None
     notebook.metadata.pop("papermill")
+    on_cpu = values.get("profile") == "smoke" or not torch.cuda.is_available()
     notebook.metadata["nclib"] = {
         "chapter": chapter.name,
         "parameters": values,
-        "profile": values.get("profile"),
-        "seed": values.get("seed"),
-        "device": _processor() if values.get("profile") == "smoke" else device_name(),
+        **provenance(torch.device("cpu" if on_cpu else "cuda")),
         "versions": versions(),
-        "commit": commit(chapter.path.parent),
-        "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - clock, 1),
         **(stamp or {}),
     }
@@ -343,39 +341,10 @@ def write(notebook: NotebookNode, path: Path) -> None:
 def versions() -> dict[str, str]:
     """Python and the packages that decide a chapter's numbers and figures."""
     found = {"python": platform.python_version()}
-    for name in STAMPED:
+    for name in _STAMPED:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(_DISTRIBUTION if name == "nclib" else name)
     return found
-
-
-def commit(folder: Path) -> str | None:
-    """The checkout's commit (with ``+`` where files differ from it), or None outside git."""
-
-    def git(*args: str) -> str:
-        call = ["git", "-C", str(folder), *args]
-        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--untracked-files=no")
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def device_name() -> str:
-    """The accelerator that torch sees, else the processor."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
-
-
-def _processor() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return f"{line.partition(':')[2].strip()}, {os.cpu_count()} cores"
-    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
 
 
 class _CellFailed(Exception):

@@ -210,7 +210,8 @@ def doctor() -> None:
     """Say what this machine has, what it can run, and roughly how long that takes."""
     from nclib import _doctor
 
-    rows, well = _doctor.examine()
+    with _told():
+        rows, well = _doctor.examine()
     _table(["what", "found", "means"], rows)
     raise typer.Exit(0 if well else 1)
 

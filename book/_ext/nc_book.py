@@ -5,13 +5,42 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from sphinx_proof.nodes import proof_node
 
 PLOTLY = "vendor/plotly-gl3d.min.js"
 _THEBE = re.compile(
     r'\s*<script type="text/x-thebe-config">.*?</script>\s*<script>kernelName = .*?</script>', re.S
 )
 _INTERACTIVE = 'class="nc-interactive"'
+
+
+class Proof(SphinxDirective):
+    """``prf:proof`` with a title, which a folded block needs to be opened by, and its own id.
+
+    The title is "Proof", with the argument, if there is one, behind it.
+    """
+
+    has_content = True
+    optional_arguments = 1
+    final_argument_whitespace = True
+    option_spec = {"class": directives.class_option}  # noqa: RUF012
+
+    def run(self) -> list[nodes.Node]:
+        title = " ".join(["Proof", *self.arguments])
+        text, messages = self.state.inline_text(title, self.lineno)
+        block = nodes.admonition(
+            "",
+            nodes.title(title, "", *text),
+            *messages,
+            classes=["proof", "proof-of", *self.options.get("class", [])],
+            ids=[f"proof-{self.env.new_serialno('nc-proof') + 1}"],
+        )
+        self.state.nested_parse(self.content, self.content_offset, block)
+        return [proof_node("", block)]
 
 
 def scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
@@ -41,6 +70,8 @@ def property_lines(
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    app.setup_extension("sphinx_proof")
+    app.add_directive_to_domain("prf", "proof", Proof, override=True)
     app.connect("html-page-context", scripts, priority=990)
     app.connect("autodoc-process-docstring", property_lines, priority=600)  # napoleon: 500
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
