@@ -415,7 +415,7 @@ CLAIMS = (
         "Label smoothing with MSE therefore has NC2 whenever c + δ < 1.",
         (Check("the closed form is the certified optimum", _ssetf_closed_form),),
         chapter=_CONJECTURE,
-        label="lem-ce-ssetf",
+        label="thm-ce-conjecture",
     ),
     Claim(
         "book/conjecture",
