@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from jaxtyping import Float
 from pydantic import (
@@ -153,7 +153,7 @@ class RunConfig(BaseModel):
         return _require(0 <= value < 1, value, "in [0, 1)")
 
     @model_validator(mode="after")
-    def _fits_together(self) -> RunConfig:
+    def _fits_together(self) -> Self:
         known = data.info(self.dataset)
         smallest = known.train_per_class[0]
         if self.per_class is not None and not 1 <= self.per_class <= smallest:
@@ -194,9 +194,9 @@ class RunConfig(BaseModel):
         """First 16 hexadecimal digits of the SHA-256 of the canonical JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
-    def replace(self, **changes: Any) -> RunConfig:
+    def replace(self, **changes: Any) -> Self:
         """The same configuration with some fields changed, validated anew."""
-        return RunConfig.model_validate({**self.model_dump(), **changes})
+        return type(self).model_validate({**self.model_dump(), **changes})
 
 
 def _require(holds: bool, value: Any, expected: str) -> Any:

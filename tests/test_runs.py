@@ -1,0 +1,344 @@
+"""Configurations and their ids, records and their hashes, the ledger's order."""
+
+import dataclasses
+import json
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nclib import encodings, train
+from nclib.metrics import measure
+from nclib.runs import RecordError, RunConfig, RunRecord, get, get_all, ledger, read_grid
+
+
+def config(**changes):
+    fields = {"paper": "class-encoding", "profile": "smoke", "dataset": "digits", "epochs": 1}
+    return RunConfig.model_validate({**fields, **changes})
+
+
+def record(run, **changes):
+    features = torch.randn(40, 6, generator=torch.Generator().manual_seed(1))
+    labels = torch.arange(40) % 10
+    report = measure(features, labels).to_dict()
+    entry = {"epoch": 1, "accuracy": 0.5, "report": report}
+    fields = {
+        "config": run,
+        "epochs": [{"epoch": 1, "loss": 0.25, "train_accuracy": 0.5, "lr": 0.0}],
+        "final": {"test_accuracy": 0.75, "objective": math.nan},
+        "collapse": {"train": [entry], "test": [entry]},
+        "arrays": {"class_means": np.arange(6, dtype=np.float32).reshape(2, 3)},
+        "provenance": {"device": "2-core CPU"},
+    }
+    return RunRecord(**{**fields, **changes})
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("NCLIB_LEDGER", str(tmp_path / "ledger"))
+    monkeypatch.setenv("NCLIB_CACHE", str(tmp_path / "cache"))
+
+
+# Configurations
+
+
+def test_ids_never_change():
+    """As they were when the first records were published: an id that changes loses its record."""
+    plain = config()
+    full = config(
+        dataset="cifar10",
+        per_class=500,
+        encoding="smoothed",
+        encoding_options={"delta": 0.1},
+        lam_w=0.02,
+        lam_b=math.inf,
+        seed=3,
+    )
+    assert plain.id == "0558b940aa3684df"
+    assert full.id == "f2997dc282af49d9"
+
+
+def test_a_field_at_its_default_leaves_the_id_as_it_is():
+    assert config(lr=0.05, seed=0, encoding_options={}).id == config().id
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"seed": 1}, {"lam_b": math.inf}, {"encoding": "smoothed"}, {"epochs": 2}, {"lr": 0.051}],
+)
+def test_every_other_value_has_an_id_of_its_own(changes):
+    assert config(**changes).id != config().id
+
+
+def test_a_later_field_keeps_the_ids_of_earlier_configurations():
+    class Later(RunConfig):
+        imbalance_ratio: float = 1.0
+
+    old = config(seed=4)
+    new = Later.model_validate(old.model_dump())
+    assert new.id == old.id
+    assert new.replace(imbalance_ratio=100).id != old.id
+
+
+@given(
+    lam_b=st.one_of(st.just(math.inf), st.floats(0, 1e6)),
+    lr=st.floats(1e-6, 10),
+    seed=st.integers(0, 2**31),
+    delta=st.floats(0, 1),
+)
+def test_canonical_json_reads_back_as_the_same_configuration(lam_b, lr, seed, delta):
+    options = {"encoding": "smoothed", "encoding_options": {"delta": delta}}
+    run = config(lam_b=lam_b, lr=lr, seed=seed, **options)
+    again = RunConfig.model_validate_json(run.to_json())
+    assert again == run
+    assert again.id == run.id
+    json.loads(run.to_json(), parse_constant=pytest.fail)  # no Infinity, which is not JSON
+
+
+def test_options_are_the_same_in_any_order_and_as_whole_floats():
+    first = config(encoding="shifted", encoding_options={"scale": 2, "shift": 0.5})
+    second = config(encoding="shifted", encoding_options={"shift": 0.5, "scale": 2.0})
+    assert first.id == second.id
+
+
+def test_targets_are_the_encoding_for_the_data_sets_classes():
+    run = config(encoding="smoothed", encoding_options={"delta": 0.3})
+    assert torch.equal(run.targets(), encodings.smoothed(10, 0.3))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"paper": "Class Encoding"}, "'Class Encoding'.*lower-case"),
+        ({"dataset": "digit"}, "'digit'.*digits"),
+        ({"dataset": "cifar10", "per_class": 5001}, "per_class is 5001, expected 1 to 5000"),
+        ({"encoding": "onehot"}, "'onehot'.*one_hot"),
+        ({"encoding": "smoothed", "encoding_options": {"eps": 1}}, "'eps'.*delta"),
+        ({"model": "mpl"}, "'mpl'.*mlp"),
+        ({"model": "resnet18"}, "'resnet18'.*32×32, got 8×8"),
+        ({"augment": True}, "augment is True.*digits"),
+        ({"lam_b": -1}, "-1.0.*inf"),
+        ({"lam_w": math.inf}, "got inf, expected 0 or a positive finite"),
+        ({"lam_h": math.nan}, "got nan"),
+        ({"lr": 0}, "got 0.0, expected a positive"),
+        ({"momentum": 1}, r"got 1.0, expected in \[0, 1\)"),
+        ({"epochs": 0}, "got 0, expected at least 1"),
+        ({"epochs": 3, "warmup_epochs": 4}, "warmup_epochs is 4, expected at most epochs = 3"),
+        ({"seed": -1}, "got -1, expected 0 or more"),
+        ({"loss": "ce", "encoding": "rotated"}, "'ce' needs labels that are distributions"),
+        ({"profile": "huge"}, "smoke.*laptop.*paper"),
+        ({"lamb_w": 1}, "lamb_w"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(changes, message):
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        config(**changes)
+
+
+def test_a_configuration_is_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        config().seed = 1
+
+
+# Grids
+
+
+def test_a_grid_file_is_a_list_of_configurations(tmp_path):
+    path = tmp_path / "grid.json"
+    runs = [config(seed=seed) for seed in (1, 2)]
+    path.write_text(f"[{runs[0].to_json()}, {runs[1].to_json()}]")
+    assert read_grid(path) == runs
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("[{]", "is not JSON"), ("{}", "holds a dict"), ('[{"seed": 1}]', "run 0.*paper")],
+)
+def test_a_bad_grid_file_is_refused_with_its_path(tmp_path, text, message):
+    path = tmp_path / "grid.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f"(?s)grid.json.*{message}"):
+        read_grid(path)
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
+def test_a_papers_runs_are_a_grid_without_duplicates(profile):
+    runs = read_grid(f"class-encoding/{profile}")
+    assert {run.profile for run in runs} == {profile}
+    assert len({run.id for run in runs}) == len(runs) >= 10
+
+
+@pytest.mark.parametrize("source", ["no-such-paper/smoke", "class-encoding/huge", "absent.json"])
+def test_an_unknown_grid_is_refused(source):
+    with pytest.raises(ValueError, match="neither a file nor"):
+        read_grid(source)
+
+
+# Records
+
+
+def test_a_record_reads_back_as_it_was_written(tmp_path):
+    made = record(config(lam_b=math.inf))
+    path = tmp_path / "run.json"
+    made.save(path)
+    read = RunRecord.load(path)
+    assert read.config == made.config
+    assert read.epochs == made.epochs
+    assert read.final == {"test_accuracy": 0.75, "objective": None}  # JSON has no NaN
+    np.testing.assert_array_equal(read.arrays["class_means"], made.arrays["class_means"])
+    assert read.arrays["class_means"].dtype == np.float32
+    assert read.to_json() == made.to_json()
+
+
+def test_a_record_gives_its_reports_and_their_course():
+    made = record(config())
+    report = made.report("train")
+    assert report.nc1 > 0
+    assert report.counts.tolist() == [4] * 10
+    assert made.trajectory("test", "nc1") == ([1], [report.nc1])
+
+
+def test_an_edited_record_is_refused_with_its_path(tmp_path):
+    path = tmp_path / "run.json"
+    record(config()).save(path)
+    path.write_text(path.read_text().replace("0.75", "0.95"))
+    with pytest.raises(RecordError, match=r"run\.json was edited"):
+        RunRecord.load(path)
+
+
+def test_a_record_torn_anywhere_is_refused(tmp_path):
+    path = tmp_path / "run.json"
+    record(config()).save(path)
+    whole = path.read_bytes()
+    for size in range(0, len(whole) - 1, len(whole) // 40):
+        path.write_bytes(whole[:size])
+        with pytest.raises(RecordError, match=r"run\.json is torn"):
+            RunRecord.load(path)
+
+
+def test_a_file_that_is_no_record_is_refused(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text("{}")
+    with pytest.raises(RecordError, match="no run record"):
+        RunRecord.load(path)
+
+
+def test_a_failed_save_leaves_the_old_record_and_no_litter(tmp_path, monkeypatch):
+    path = tmp_path / "run.json"
+    record(config()).save(path)
+    before = path.read_bytes()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        record(config(seed=1)).save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# The ledger
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Training that takes no time and counts its calls."""
+    calls = []
+
+    def fit(run, **_):
+        calls.append(run.seed)
+        return record(run)
+
+    monkeypatch.setattr(train, "fit", fit)
+    return calls
+
+
+def test_what_was_trained_once_is_not_trained_again(counted):
+    assert get(config()).to_json() == get(config()).to_json()
+    assert counted == [0]
+    get(config(), recompute=True)
+    assert counted == [0, 0]
+
+
+def test_the_published_record_comes_before_the_cached_one(counted):
+    get(config())
+    published = record(config(), final={"test_accuracy": 1.0})
+    ledger.publish(published)
+    assert get(config()).final == {"test_accuracy": 1.0}
+    assert counted == [0]
+
+
+def test_a_queue_trains_what_is_missing_in_order(counted):
+    get(config(seed=2))
+    made = list(get_all([config(seed=seed) for seed in (1, 2, 3)]))
+    assert [one.config.seed for one in made] == [1, 2, 3]
+    assert counted == [2, 1, 3]
+
+
+def test_a_torn_cached_record_is_refused_by_name(counted):
+    get(config())
+    path = ledger.find_path(config())
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(RecordError, match=config().id):
+        get(config())
+
+
+def test_records_are_listed_by_paper_and_profile():
+    for run in (config(), config(profile="laptop"), config(paper="inducing-nc")):
+        ledger.publish(record(run))
+    assert len(ledger.records()) == 3
+    assert {one.profile for one in ledger.records("class-encoding")} == {"smoke", "laptop"}
+    assert [one.profile for one in ledger.records(profile="laptop")] == ["laptop"]
+
+
+def test_a_sound_ledger_has_no_problems():
+    assert ledger.verify() == []
+    ledger.publish(record(config()))
+    assert ledger.verify() == []
+
+
+def test_verify_names_torn_misplaced_and_foreign_files():
+    root = ledger.published_root()
+    good = ledger.publish(record(config()))
+    (good.parent / "notes.txt").write_text("?")
+    (good.parent / f"{config(seed=1).id}.json").write_bytes(good.read_bytes())
+    (good.parent / f"{config(seed=2).id}.json").write_bytes(good.read_bytes()[:50])
+    problems = "\n".join(ledger.verify())
+    assert problems.count("\n") == 2
+    for part in (
+        f"{root}/class-encoding/notes.txt: no run record",
+        f"{config(seed=1).id}.json: its place is",
+        f"{config(seed=2).id}.json is torn",
+    ):
+        assert part in problems
+
+
+def test_the_published_ledger_of_this_checkout_is_sound(monkeypatch):
+    monkeypatch.delenv("NCLIB_LEDGER")
+    assert ledger.published_root().parts[-2:] == ("book", "ledger")
+    assert ledger.verify() == []
+
+
+def test_published_records_name_no_machine_and_no_folder(monkeypatch):
+    monkeypatch.delenv("NCLIB_LEDGER")
+    for one in ledger.records():
+        assert "/" not in one.to_json().split('"provenance":')[1]
+
+
+def test_a_record_is_immutable():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        record(config()).final = {}
+
+
+def test_reading_the_ledger_does_not_load_the_trainer():
+    code = "import sys; from nclib.runs import ledger; ledger.records(); print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "lightning" not in run.stdout.split()
+    assert "nclib.runs" in run.stdout.split()

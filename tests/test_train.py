@@ -1,0 +1,234 @@
+"""Training: the certified optimum as ground truth, determinism, resuming, and how it stops."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from nclib import data, ufm
+from nclib.runs import RunConfig
+from nclib.train import DivergedError, fit, learning_rate
+from nclib.train import _fit as fit_module
+
+
+def config(**changes):
+    fields = {
+        "paper": "class-encoding",
+        "profile": "smoke",
+        "dataset": "digits",
+        "per_class": 20,
+        "width": 64,
+        "feature_dim": 12,
+        "lam_w": 0.02,
+        "lam_h": 0.02 / 20,
+        "optimizer": "adamw",
+        "lr": 3e-3,
+        "epochs": 4,
+        "batch_size": 50,
+        "measure_every": 2,
+    }
+    return RunConfig.model_validate({**fields, **changes})
+
+
+@pytest.fixture
+def small_cifar(monkeypatch):
+    """Random images in place of CIFAR-10's."""
+
+    def read(_):
+        generator = torch.Generator().manual_seed(0)
+        labels = torch.arange(40) % 10
+        images = torch.randint(0, 256, (40, 3, 32, 32), generator=generator, dtype=torch.uint8)
+        return {"train": (images, labels), "test": (images[:10], labels[:10])}
+
+    known = dataclasses.replace(data.DATASETS["cifar10"], read=read)
+    monkeypatch.setitem(data.DATASETS, "cifar10", known)
+
+
+def assert_same(first, second):
+    assert first.epochs == second.epochs
+    assert first.final == second.final
+    assert first.collapse == second.collapse
+    for name, array in first.arrays.items():
+        np.testing.assert_array_equal(array, second.arrays[name])
+
+
+def optimum(run):
+    counts = [float(run.per_class)] * 10
+    return ufm.solve(
+        run.targets(), counts, lam_w=run.lam_w, lam_h=run.lam_h, lam_b=run.lam_b, loss=run.loss
+    )
+
+
+def test_a_trained_network_comes_to_the_certified_optimum():
+    run = config(lam_b=0.4, epochs=150, warmup_epochs=2, width=256, measure_every=150)
+    record, best = fit(run), optimum(run)
+    means = torch.from_numpy(record.arrays["class_means"])
+    gram, expected = means @ means.T, best.means @ best.means.T
+    assert (gram - expected).norm() < 0.05 * expected.norm()
+    bias = torch.from_numpy(record.arrays["bias"])
+    assert (bias - best.bias).norm() < 0.05 * best.bias.norm()
+    assert record.final["train_accuracy"] == 1
+    assert record.report("train").nc1_ratio < 0.05
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lam_b": 0.0},
+        {"lam_b": math.inf},
+        {"encoding": "random"},
+        {"loss": "ce", "encoding": "smoothed", "lam_b": 0.1},
+        {"feature_layer": "relu"},
+    ],
+)
+def test_the_objective_lies_between_the_certified_optimum_and_the_zero_network(changes):
+    run = config(epochs=30, **changes)
+    zero = math.log(10) if run.loss == "ce" else 0.5 * run.targets().square().sum(0).mean().item()
+    assert optimum(run).objective < fit(run).final["objective"] < 0.75 * zero
+
+
+@pytest.mark.parametrize("changes", [{"encoding": "rotated"}, {"encoding": "random"}])
+def test_predictions_are_decoded_to_the_nearest_label(changes):
+    record = fit(config(epochs=30, **changes))
+    assert record.final["train_accuracy"] > 0.95
+    assert record.final["test_accuracy"] > 0.8
+    assert record.report("train").nc4 > 0.95
+
+
+def test_the_recorded_arrays_agree_with_the_recorded_metrics():
+    record = fit(config())
+    accuracy = record.arrays["per_class_accuracy"]
+    counts = record.report("test").counts.numpy()
+    assert (accuracy * counts).sum() / counts.sum() == pytest.approx(record.final["test_accuracy"])
+    np.testing.assert_allclose(
+        record.arrays["global_mean"], record.arrays["class_means"].mean(0), atol=1e-6
+    )
+    assert record.collapse["test"][-1]["accuracy"] == record.final["test_accuracy"]
+
+
+def test_collapse_is_measured_before_training_at_the_interval_and_at_the_end():
+    record = fit(config(epochs=5, measure_every=2))
+    assert record.trajectory("train", "nc1").epochs == [0, 2, 4, 5]
+    assert [epoch["epoch"] for epoch in record.epochs] == [1, 2, 3, 4, 5]
+
+
+def test_no_bias_where_its_penalty_is_infinite():
+    assert not fit(config(epochs=1, lam_b=math.inf)).arrays["bias"].any()
+    assert fit(config(epochs=1, lam_b=1.0)).arrays["bias"].any()
+
+
+def test_a_seed_repeats_bit_by_bit_and_another_differs():
+    first = fit(config())
+    torch.rand(3)  # the global generator has no say
+    assert_same(first, fit(config()))
+    assert fit(config(seed=1)).final["objective"] != first.final["objective"]
+
+
+def test_the_global_generator_is_left_as_it_was():
+    before = torch.get_rng_state()
+    fit(config(epochs=1))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+class _Stop(Exception):
+    pass
+
+
+def interrupted(monkeypatch, run, *, after, **options):
+    """Train, and stop in the middle of the run."""
+
+    class Stopping(fit_module.Progress):
+        def update(self, epoch, images_per_second):
+            if epoch["epoch"] == after:
+                raise _Stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_module, "Progress", Stopping)
+        with pytest.raises(_Stop):
+            fit(run, **options)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("after", [1, 3, 4])
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch, optimizer, after):
+    run = config(epochs=5, optimizer=optimizer, warmup_epochs=1)
+    path = tmp_path / "state.pt"
+    interrupted(monkeypatch, run, after=after, checkpoint=path, checkpoint_every=2)
+    assert path.exists() == (after >= 2)
+    assert_same(fit(run, checkpoint=path, checkpoint_every=2), fit(run))
+
+
+def test_an_augmented_convolutional_run_resumes_to_the_same_bits(
+    tmp_path, monkeypatch, small_cifar
+):
+    changes = {"dataset": "cifar10", "model": "convnet", "width": 4, "augment": True}
+    run = config(**changes, per_class=3, batch_size=8, epochs=3)
+    path = tmp_path / "state.pt"
+    interrupted(monkeypatch, run, after=2, checkpoint=path, checkpoint_every=1)
+    resumed, straight = fit(run, checkpoint=path), fit(run)
+    assert_same(resumed, straight)
+    assert resumed.final["objective"] != fit(run.replace(augment=False)).final["objective"]
+
+
+def test_a_damaged_checkpoint_is_refused_by_name(tmp_path):
+    path = tmp_path / "state.pt"
+    path.write_bytes(b"PK torn")
+    with pytest.raises(ValueError, match=r"state\.pt is no readable checkpoint"):
+        fit(config(), checkpoint=path)
+
+
+def test_another_runs_checkpoint_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "state.pt"
+    interrupted(monkeypatch, config(), after=3, checkpoint=path, checkpoint_every=2)
+    other = config(seed=1)
+    with pytest.raises(ValueError, match=f"belongs to run {config().id}, expected {other.id}"):
+        fit(other, checkpoint=path)
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_rate_and_keeps_the_checkpoint(tmp_path):
+    path = tmp_path / "state.pt"
+    run = config(optimizer="sgd", lr=1e30, schedule="constant", warmup_epochs=0)
+    with pytest.raises(DivergedError, match=r"step \d+ \(epoch 1\) with learning rate 1e\+30"):
+        fit(run, checkpoint=path)
+    early = run.replace(lr=1e-3)
+    assert math.isfinite(fit(early, checkpoint=path, checkpoint_every=2).final["objective"])
+    assert path.exists()
+
+
+def test_training_is_silent_unless_a_terminal_or_the_caller_asks(capsys):
+    fit(config(epochs=1))
+    assert capsys.readouterr() == ("", "")
+    fit(config(epochs=1), progress=True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "epoch 1/1" in err
+
+
+def test_weight_decay_acts_below_the_features_alone():
+    plain, decayed = (fit(config(epochs=1, weight_decay=rate)) for rate in (0.0, 10.0))
+    assert np.square(decayed.arrays["class_means"]).sum() != pytest.approx(
+        np.square(plain.arrays["class_means"]).sum(), rel=1e-3
+    )
+    run = config(epochs=1, lam_w=0.0, lam_h=0.0, lr=1e-30, weight_decay=1e29)
+    heads = [fit(run.replace(weight_decay=rate)).arrays["weight"] for rate in (0.0, 1e29)]
+    np.testing.assert_array_equal(*heads)
+
+
+@pytest.mark.parametrize("steps", [1, 7])
+def test_the_learning_rate_rises_linearly_then_falls_as_a_cosine(steps):
+    run = config(lr=0.5, warmup_epochs=2, epochs=10)
+    rates = [learning_rate(run, step, steps) for step in range(10 * steps)]
+    warm = 2 * steps
+    np.testing.assert_allclose(rates[:warm], 0.5 * np.arange(1, warm + 1) / warm)
+    assert rates[warm] == 0.5
+    middle = learning_rate(run, warm + 4 * steps, steps)
+    assert middle == pytest.approx(0.25)
+    assert learning_rate(run, 10 * steps, steps) == pytest.approx(0)
+    assert all(a > b for a, b in zip(rates[warm:], rates[warm + 1 :], strict=False))
+
+
+def test_a_constant_schedule_stays():
+    run = config(lr=0.5, schedule="constant")
+    assert {learning_rate(run, step, 3) for step in range(12)} == {0.5}
