@@ -84,14 +84,14 @@ def test_a_trained_network_comes_to_the_certified_optimum():
     ],
 )
 def test_the_objective_lies_between_the_certified_optimum_and_the_zero_network(changes):
-    run = config(epochs=30, **changes)
+    run = config(epochs=30, measure_every=30, **changes)
     zero = math.log(10) if run.loss == "ce" else 0.5 * run.targets().square().sum(0).mean().item()
     assert optimum(run).objective < fit(run).final["objective"] < 0.75 * zero
 
 
 @pytest.mark.parametrize("changes", [{"encoding": "rotated"}, {"encoding": "random"}])
 def test_predictions_are_decoded_to_the_nearest_label(changes):
-    record = fit(config(epochs=30, **changes))
+    record = fit(config(epochs=30, measure_every=30, **changes))
     assert record.final["train_accuracy"] > 0.95
     assert record.final["test_accuracy"] > 0.8
     assert record.report("train").nc4 > 0.95
