@@ -11,8 +11,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from nclib import data
-from nclib.runs import RunConfig
+import torch
+
+from nclib import data, ufm
+from nclib.runs import RunConfig, RunRecord
 
 LAM_B = (0.0, 0.1, 0.4, 1.0, math.inf)  # two on each side of the threshold 0.25, and no bias
 SEEDS = {"smoke": (0,), "laptop": (0, 1), "paper": (0, 1, 2)}
@@ -64,18 +66,26 @@ def config(profile: str, **changes: Any) -> RunConfig:
     return RunConfig.model_validate({"lam_h": _STRENGTH / images, **fields})
 
 
-def grid(profile: str, *, seeds: Sequence[int] | None = None, **changes: Any) -> list[RunConfig]:
-    """The runs that the chapter shows.
+def grid(
+    profile: str,
+    *,
+    seeds: Sequence[int] | None = None,
+    lam_b: Sequence[float] = LAM_B,
+    **changes: Any,
+) -> list[RunConfig]:
+    r"""The runs that the chapter shows.
 
-    One-hot labels over the bias penalties ``LAM_B``; smoothed, rotated and random labels at
-    :math:`\\lambda_b = 0.4`; and one-hot labels with nonnegative features, with and without bias.
+    One-hot labels over the bias penalties; smoothed, rotated and random labels at
+    :math:`\lambda_b = 0.4`; and one-hot labels with nonnegative features, with a free bias and
+    with none.
 
     Args:
         profile: ``smoke``, ``laptop`` or ``paper``.
         seeds: None: those of the profile.
+        lam_b: bias penalties of the first runs.
         changes: fields of every run, such as ``epochs``.
     """
-    runs: list[dict[str, Any]] = [{"lam_b": lam_b} for lam_b in LAM_B]
+    runs: list[dict[str, Any]] = [{"lam_b": penalty} for penalty in lam_b]
     runs += [
         {"lam_b": 0.4, "encoding": "smoothed", "encoding_options": {"delta": 0.1}},
         {"lam_b": 0.4, "encoding": "rotated", "encoding_options": {"seed": 0}},
@@ -88,3 +98,32 @@ def grid(profile: str, *, seeds: Sequence[int] | None = None, **changes: Any) ->
         for seed in (SEEDS[profile] if seeds is None else seeds)
         for run in runs
     ]
+
+
+def optimum(run: RunConfig) -> ufm.UFMSolution:
+    """The certified optimum of the unconstrained features model with a run's labels and penalties.
+
+    Its objective is a lower bound of what any network can reach on that training set.
+    """
+    targets = run.targets()
+    classes = targets.shape[1]
+    images = run.per_class or data.info(run.dataset).train_per_class[0]
+    return ufm.solve(
+        targets,
+        torch.full((classes,), images, dtype=torch.float64),
+        lam_w=run.lam_w,
+        lam_h=run.lam_h,
+        lam_b=run.lam_b,
+        loss=run.loss,
+    )
+
+
+def gram_misfit(record: RunRecord) -> float:
+    r"""How far the trained class means are from the certified ones, whatever their orientation.
+
+    :math:`\|\bar H^\top\bar H - \bar H^{*\top}\bar H^*\|_F / \|\bar H^{*\top}\bar H^*\|_F`.
+    """
+    trained = torch.from_numpy(record.arrays["class_means"]).double()
+    certified = optimum(record.config).means
+    expected = certified @ certified.T
+    return float((trained @ trained.T - expected).norm() / expected.norm())
