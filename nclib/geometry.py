@@ -102,13 +102,13 @@ def orthogonal_frame(
     r"""Randomly oriented orthonormal rows, :math:`\langle m_k, m_l\rangle = \delta_{kl}`.
 
     Args:
-        num_classes: K, at least 2.
+        num_classes: K, at least 1.
         dim: P, at least K.
         generator: source of the orientation; None: the global generator.
         dtype: of the result.
 
     Raises:
-        ValueError: if ``num_classes < 2`` or ``dim < num_classes``.
+        ValueError: if ``num_classes < 1`` or ``dim < num_classes``.
 
     Source: class-encoding paper, Definition II.2.
 
@@ -116,7 +116,7 @@ def orthogonal_frame(
     >>> torch.allclose(frame @ frame.T, torch.eye(3, dtype=frame.dtype))
     True
     """
-    _check_size("an orthogonal frame", num_classes, dim, least=num_classes)
+    _check_size("an orthogonal frame", num_classes, dim, least=num_classes, fewest=1)
     return _frame(num_classes, dim, 1.0, 0.0, generator, dtype)
 
 
@@ -307,9 +307,9 @@ def _centred_basis(num_classes: int) -> Float[Tensor, "K K-1"]:
     return basis
 
 
-def _check_size(name: str, num_classes: int, dim: int, *, least: int) -> None:
-    if num_classes < 2:
-        raise ValueError(f"num_classes must be at least 2, got {num_classes}")
+def _check_size(name: str, num_classes: int, dim: int, *, least: int, fewest: int = 2) -> None:
+    if num_classes < fewest:
+        raise ValueError(f"num_classes must be at least {fewest}, got {num_classes}")
     if dim < least:
         raise ValueError(
             f"{name} of {num_classes} vectors needs a dimension of at least {least}, got dim={dim}"

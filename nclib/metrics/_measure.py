@@ -13,7 +13,6 @@ from nclib.metrics import _validate
 from nclib.metrics._agreement import Agreement
 from nclib.metrics._products import full_precision, working_dtype
 from nclib.metrics._report import (
-    Centring,
     ClassMoments,
     ClassSpan,
     CollapseReport,
@@ -32,7 +31,7 @@ def measure(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     num_classes: int | None = None,
-    centring: Centring = "class",
+    centring: str = "class",
     chunk_size: int | None = None,
 ) -> CollapseReport:
     r"""Neural collapse of features: NC1 to NC4, every variant that :class:`CollapseReport` has.

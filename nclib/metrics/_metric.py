@@ -16,15 +16,12 @@ from nclib.metrics import _validate
 from nclib.metrics._agreement import Agreement
 from nclib.metrics._products import full_precision, working_dtype
 from nclib.metrics._report import (
-    Centring,
     ClassMoments,
     ClassSpan,
     CollapseReport,
     class_span,
     collapse_report,
 )
-
-_EPS = torch.finfo(torch.float64).eps
 
 
 class CollapseMetric(Metric):
@@ -34,7 +31,8 @@ class CollapseMetric(Metric):
     :math:`\Sigma_W` along the axes of class means that are known only at the end, so the pooled
     scatter is kept whole, about class means that move as batches arrive: each batch is centred
     about its own class means, and the two sets of moments are merged by the formula of Chan, Golub
-    and LeVeque, which subtracts no large numbers. Processes and ``merge_state`` merge in the same way.
+    and LeVeque, which subtracts no large numbers. Processes and ``merge_state`` merge in the same
+    way.
 
     Memory in float64: K·P for the means and P² for the scatter. NC4 asks of each sample which of
     the *final* class means is nearest, which no running sum can answer: with a classifier the
@@ -75,6 +73,7 @@ class CollapseMetric(Metric):
     full_state_update = False
 
     moments: Tensor
+    rounding: Tensor
     features: list[Tensor]
     labels: list[Tensor]
 
@@ -86,7 +85,7 @@ class CollapseMetric(Metric):
         weight: Tensor | None = None,
         bias: Tensor | None = None,
         nc4: bool = True,
-        centring: Centring = "class",
+        centring: str = "class",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -102,6 +101,7 @@ class CollapseMetric(Metric):
         merge = functools.partial(_merge, num_classes=num_classes, dim=dim)
         # One state: the parts of two sets of moments can only be merged together.
         self.add_state("moments", torch.zeros(size, dtype=torch.float64), dist_reduce_fx=merge)
+        self.add_state("rounding", torch.zeros(()).double(), dist_reduce_fx="max")
         self.add_state("features", [], dist_reduce_fx="cat")
         self.add_state("labels", [], dist_reduce_fx="cat")
 
@@ -126,6 +126,7 @@ class CollapseMetric(Metric):
             if not bool(squares.isfinite().all()):
                 raise _validate.nonfinite_error(features)
 
+            self.rounding.clamp_(min=torch.finfo(working_dtype(features)).eps)
             total = _unpack(self.moments, self.num_classes, self.dim)
             before = total.counts[present]
             share = sizes / (before + sizes)
@@ -150,7 +151,7 @@ class CollapseMetric(Metric):
         counts, squares, means, scatter = _unpack(self.moments, self.num_classes, self.dim)
         _validate.check_counts(counts)
         with full_precision(means.device):
-            span = class_span(means, counts, self.centring, _EPS)
+            span = class_span(means, counts, self.centring, float(self.rounding))
             within = ((scatter @ span.basis) * span.basis).sum(0).clamp(min=0) / counts.sum()
             moments = ClassMoments(counts, means.clone(), squares / counts)
             nc4 = None
@@ -179,10 +180,17 @@ class CollapseMetric(Metric):
             agreed = torch.stack(gather(agreed, group=self.process_group)).sum()
         return float(agreed / moments.counts.sum())
 
+    def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
+        """Add the samples of another metric (or of its ``metric_state``)."""
+        super().merge_state(incoming_state)
+        # torchmetrics would go on to return the report from before, or warn that there is none.
+        self._computed = None
+        self._update_count += 1
+
     def _sync_dist(self, *args: Any, **kwargs: Any) -> None:
         # The samples stay in their process; only the number that agrees is added up.
         reductions = self._reductions
-        self._reductions = {"moments": reductions["moments"]}
+        self._reductions = {name: reductions[name] for name in ("moments", "rounding")}
         try:
             super()._sync_dist(*args, **kwargs)
         finally:

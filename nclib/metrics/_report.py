@@ -2,15 +2,13 @@
 
 import dataclasses
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from nclib.geometry import etf_distance
-
-Centring = Literal["class", "sample"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,9 +31,9 @@ class CollapseReport:
 
     Values that need the classifier are None without one. Undefined values are nan (an angle of a
     class mean that lies at the centre; everything about the shape of means that are all equal), a
-    ratio to a distance of zero is inf (NC1 when all means are equal; CDNV when any two are). Means
-    count as equal when rounding cannot tell them apart (:func:`nclib.metrics.measure` says how far
-    that is).
+    ratio to a distance of zero is inf (NC1 when all means are equal; CDNV and the uniformity when
+    any two are). Means count as equal when rounding cannot tell them apart
+    (:func:`nclib.metrics.measure` says how far that is).
     """
 
     nc1: float
@@ -86,7 +84,7 @@ class CollapseReport:
     r""":math:`\mu_k`, not centred. (K, 0) in a report that was stored without them."""
     global_mean: Float[Tensor, " P"]
     r""":math:`\mu_G`. Empty in a report that was stored without the means."""
-    centring: Centring
+    centring: str
     r"""``"class"`` or ``"sample"``."""
 
     def to_dict(self, *, means: bool = False) -> dict[str, Any]:
@@ -153,7 +151,7 @@ class ClassSpan(NamedTuple):
 
 
 def class_span(
-    means: Float[Tensor, "K P"], counts: Float[Tensor, " K"], centring: Centring, eps: float
+    means: Float[Tensor, "K P"], counts: Float[Tensor, " K"], centring: str, eps: float
 ) -> ClassSpan:
     """The axes of Σ_B through the (K, K) Gram matrix of the weighted centred means.
 
@@ -206,7 +204,7 @@ def collapse_report(
     within: Float[Tensor, " r"],
     weight: Tensor | None,
     nc4: float | None,
-    centring: Centring,
+    centring: str,
 ) -> CollapseReport:
     """The report, given the variance ``within`` of the residuals along each axis of the span."""
     counts, means, variances = moments
@@ -227,6 +225,8 @@ def collapse_report(
     norms = centred.norm(dim=1)
     directions = centred / norms[:, None]
     cosines = (directions @ directions.T)[upper]
+    apart = pair_distances(directions)[upper]
+    apart = torch.where((distances == 0) & ~apart.isnan(), 0.0, apart)
 
     return CollapseReport(
         nc1=nc1,
@@ -236,7 +236,7 @@ def collapse_report(
         nc2_norm_cv=float(norms.std(correction=0) / norms.mean()),
         nc2_angle=float((cosines + 1 / (num_classes - 1)).abs().mean()),
         nc2_etf=etf_distance(centred @ centred.T),
-        nc2_uniformity=float(-pair_distances(directions)[upper].log().mean()),
+        nc2_uniformity=float(-apart.log().mean()),
         **_duality(weight, means, centred),
         nc4=nc4,
         counts=counts.long().cpu(),
