@@ -162,4 +162,4 @@ def _encode(array: np.ndarray) -> dict[str, Any]:
 
 def _decode(entry: Mapping[str, Any]) -> np.ndarray:
     flat = np.frombuffer(base64.b64decode(entry["float32"]), dtype="<f4")
-    return flat.reshape(entry["shape"])
+    return flat.reshape(entry["shape"]).copy()  # torch warns of memory that is not writable
