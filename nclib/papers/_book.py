@@ -25,6 +25,7 @@ from nclib.papers._cases import (
     ssetf_misfit,
 )
 from nclib.papers._claim import Check, Claim, Evidence
+from nclib.papers._networks import book_claim
 
 _INF = math.inf
 _LAM_B = (0.0, 0.2, 1.0, 5.0, _INF)
@@ -514,4 +515,6 @@ CLAIMS = (
         ),
         chapter=_BEYOND,
     ),
+    book_claim("laptop"),
+    book_claim("paper"),
 )

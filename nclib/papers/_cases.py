@@ -18,15 +18,15 @@ NEAR = 1e-5
 
 
 def near(misfits: Iterable[float], found: str, bound: float = NEAR) -> Evidence:
-    """Evidence that every misfit stays below the bound."""
+    """Evidence that every misfit stays below the bound; without cases it shows nothing."""
     values = list(misfits)
-    return Evidence(max(values), bound, len(values), found)
+    return Evidence(max(values, default=math.nan), bound, len(values), found)
 
 
 def apart(effects: Iterable[float], found: str, bound: float = 1e-2) -> Evidence:
-    """Evidence that every effect is at least the bound."""
+    """Evidence that every effect is at least the bound; without cases it shows nothing."""
     values = list(effects)
-    return Evidence(min(values), bound, len(values), found, ">=")
+    return Evidence(min(values, default=math.nan), bound, len(values), found, ">=")
 
 
 def misfit(value: Tensor, expected: Tensor) -> float:
@@ -87,7 +87,7 @@ def orthogonal(size: int, seed: int) -> Float[Tensor, "K K"]:
 def lambdas(c: float, num_classes: int, n: int) -> tuple[float, float]:
     """λ_W ≠ λ_H with K √(n λ_W λ_H) = c."""
     mu = c / (num_classes * math.sqrt(n))
-    return 2 * mu, mu / 2
+    return 3 * mu, mu / 3
 
 
 class Balanced:

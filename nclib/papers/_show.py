@@ -93,7 +93,7 @@ def scorecard_markdown() -> str:
 
 
 def _table(paper: Paper) -> list[str]:
-    lines = ["```{list-table}", ":header-rows: 1", ":widths: 32 14 54", ":class: nc-scorecard", ""]
+    lines = ["```{list-table}", ":header-rows: 1", ":widths: 30 18 52", ":class: nc-scorecard", ""]
     lines += ["* - Claim", "  - Verdict", "  - Evidence"]
     for claim in paper.claims:
         place = f"{{doc}}`/notebooks/{claim.chapter}`"
@@ -116,7 +116,9 @@ def _table(paper: Paper) -> list[str]:
 
 
 # On a phone a row becomes a card: three columns do not fit.
-_HEAD = """<style>
+_HEAD = """# Scorecard
+
+<style>
 @media (max-width: 45rem) {
   table.nc-scorecard thead { display: none; }
   table.nc-scorecard, table.nc-scorecard tbody, table.nc-scorecard tr, table.nc-scorecard td {
@@ -127,8 +129,6 @@ _HEAD = """<style>
   table.nc-scorecard tr { border-bottom: 1px solid var(--pst-color-border); }
 }
 </style>
-
-# Scorecard
 
 Every claim of the papers with its verdict, computed from evidence when this page was built.
 """

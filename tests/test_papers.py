@@ -1,0 +1,229 @@
+"""The papers as data: the rule of the verdicts, and checks that can fail."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+
+from nclib import chapters, encodings, papers
+from nclib.papers import Check, Claim, Evidence, _book, _cases, _claim, _class_encoding, _networks
+
+HOLDS = Evidence(1e-12, 1e-6, 10, "misfit")
+FAILS = Evidence(0.3, 1e-6, 10, "misfit")
+ALL = [claim for paper in papers.PAPERS.values() for claim in paper.claims]
+EXACT = [claim for claim in ALL if claim.profile == "exact"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "verdict"),
+    [
+        ([HOLDS], "reproduced"),
+        ([HOLDS, HOLDS], "reproduced"),
+        ([HOLDS, FAILS], "partly"),
+        ([HOLDS, None], "partly"),
+        ([FAILS], "contradicted"),
+        ([FAILS, FAILS], "contradicted"),
+        ([FAILS, None], "contradicted"),
+        ([None], "not run"),
+        ([None, None], "not run"),
+    ],
+)
+def test_the_rule(printed: list[Evidence | None], verdict: str) -> None:
+    assert papers.judge(printed) == verdict
+
+
+def test_a_claim_that_asserts_nothing_has_no_verdict() -> None:
+    with pytest.raises(ValueError, match="at least one printed assertion"):
+        papers.judge([])
+
+
+def test_evidence_is_judged_by_its_value() -> None:
+    assert Evidence(1.0, 1.0, 1, "misfit").ok
+    assert not Evidence(1.1, 1.0, 1, "misfit").ok
+    assert Evidence(1.1, 1.0, 1, "effect", ">=").ok
+    assert not Evidence(0.9, 1.0, 1, "effect", ">=").ok
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("relation", ["<=", ">="])
+def test_a_value_that_is_no_number_shows_nothing(value: float, relation: str) -> None:
+    assert not Evidence(value, 1.0, 1, "misfit", relation).ok  # type: ignore[arg-type]
+
+
+def test_a_check_without_cases_shows_nothing() -> None:
+    assert not _cases.near([], "misfit").ok
+    assert not _cases.apart([], "effect").ok
+
+
+def test_residuals_are_printed_by_their_bound() -> None:
+    assert str(Evidence(3.1e-15, 1e-5, 24, "misfit")) == str(Evidence(8e-12, 1e-5, 24, "misfit"))
+    assert str(FAILS) == "misfit = 0.3 (10 cases)"
+    assert str(Evidence(-2e-16, 1e-2, 1, "effect", ">=")) == "effect = 0 to rounding (1 case)"
+    assert str(Evidence(0, 0, 18, "wrong answers")) == "wrong answers: 0 of 18 cases"
+
+
+def test_what_is_shown_instead_does_not_change_the_verdict() -> None:
+    fails, holds = Check("printed", lambda: FAILS), Check("instead", lambda: HOLDS)
+    assert Claim("a/b", "Theorem 1", "x", (fails,), (holds,)).verdict == "contradicted"
+
+
+def test_ids_are_unique_and_name_their_paper() -> None:
+    ids = [claim.id for claim in ALL]
+    assert len(set(ids)) == len(ids)
+    for paper in papers.PAPERS.values():
+        assert {claim.paper for claim in papers.claims(paper.id)} == {paper.id}
+
+
+def test_unknown_names_list_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="class-encoding"):
+        papers.claims("class-encodings")
+    with pytest.raises(ValueError, match="class-encoding/thm-iii-1"):
+        papers.show("class-encoding/thm-iii-2")
+
+
+def test_this_paper_is_judged_as_its_chapters_prove() -> None:
+    verdicts = {c.id.partition("/")[2]: c.verdict for c in EXACT if c.paper == "class-encoding"}
+    contradicted = {"conclusion", "conjecture-if", "conjecture-only-if"}
+    partly = {"thm-iii-1", "nc3", "smoothing"}
+    assert {name for name, verdict in verdicts.items() if verdict == "contradicted"} == contradicted
+    assert {name for name, verdict in verdicts.items() if verdict == "partly"} == partly
+    assert set(verdicts.values()) == {"reproduced", "partly", "contradicted"}
+
+
+@pytest.mark.parametrize("claim", EXACT, ids=lambda claim: claim.id)
+def test_what_this_book_says_instead_holds(claim: Claim) -> None:
+    checks = claim.instead if claim.paper == "class-encoding" else claim.printed
+    assert [check.text for check in checks if not check.evidence().ok] == []
+
+
+# --- Every check can fail: each is run on broken optima or broken geometry -----------------------
+
+
+def _forget() -> None:
+    """Drop what was computed: evidence, and the optima that checks share."""
+    _claim._evidence.cache_clear()
+    for module in (_book, _class_encoding, _networks):
+        for value in vars(module).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """Nothing computed before, and nothing left behind."""
+    _forget()
+    yield
+    _forget()
+
+
+def _garbage(labels, counts, *, lam_b, dim=None, **_):  # type: ignore[no-untyped-def]
+    k, columns = labels.shape
+    width = dim or min(k, columns)
+    seed = 1 if math.isinf(lam_b) else 2
+    weight, means = (
+        _cases.gaussian(k, width, seed=seed),
+        _cases.gaussian(columns, width, seed=seed + 7),
+    )
+    bias = 100 + _cases.gaussian(k, seed=seed)
+    return _cases.UFMSolution(weight, means, bias, 0.0, 0.0, width, 0)
+
+
+def _frame(labels, counts, *, dim=None, **_):  # type: ignore[no-untyped-def]
+    k, columns = labels.shape
+    width = dim or min(k, columns)
+    weight, means = (torch.eye(rows, width, dtype=torch.float64) for rows in (k, columns))
+    bias = torch.zeros(k, dtype=torch.float64)
+    return _cases.UFMSolution(weight, means, bias, 0.0, 0.0, width, 0)
+
+
+def _break_optima(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(_cases, "solve", _garbage)
+
+
+def _break_into_frames(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(_cases, "solve", _frame)
+
+
+def _break_geometry(patch: pytest.MonkeyPatch) -> None:
+    def tilted(k: int) -> torch.Tensor:
+        return torch.eye(k, dtype=torch.float64) - 0.9 / k
+
+    def doubled(k: int, delta: float = 0.1) -> torch.Tensor:
+        return 2 * (1 - delta) * torch.eye(k, dtype=torch.float64)
+
+    patch.setattr(_cases, "solve", _frame)  # spares the time of right optima
+    patch.setattr(_cases, "centring", tilted)
+    patch.setattr(_class_encoding, "centring", tilted)
+    patch.setattr(encodings, "smoothed", doubled)
+    patch.setattr(_book, "_alternate", lambda labels, *rest: 0.5 * labels)
+
+
+def test_every_check_fails_when_what_it_tests_is_broken(
+    fresh: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = [(claim.id, check) for claim in EXACT for check in claim.printed + claim.instead]
+    for break_it in (_break_optima, _break_into_frames, _break_geometry):
+        _forget()
+        with monkeypatch.context() as patch:
+            break_it(patch)
+            checks = [(name, check) for name, check in checks if check.run().ok]
+    assert [(name, check.text) for name, check in checks] == []
+
+
+def test_a_verdict_follows_its_evidence(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert papers.claim("class-encoding/thm-iv-4").verdict == "reproduced"
+    _forget()
+    monkeypatch.setattr(_cases, "solve", _garbage)
+    assert papers.claim("class-encoding/thm-iv-4").verdict == "contradicted"
+
+
+# --- Networks: records decide ---------------------------------------------------------------------
+
+
+def test_without_records_a_network_claim_is_not_run(
+    fresh: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NCLIB_LEDGER", str(tmp_path))
+    claims = [claim for claim in ALL if claim.profile != "exact"]
+    assert {claim.verdict for claim in claims} == {"not run"}
+
+
+# --- Rendering -----------------------------------------------------------------------------------
+
+
+def test_the_scorecard_has_a_row_for_every_claim() -> None:
+    page = papers.scorecard_markdown()
+    for claim in ALL:
+        assert f"`{claim.id.partition('/')[2]}`" in page
+        assert f"nclib run {claim.chapter}" in page
+    rows = page.count("\n* - ")
+    assert rows == len(ALL) + len(papers.PAPERS)  # a heading a table
+    assert page.count("\n  - ") == 2 * rows
+
+
+def test_the_scorecard_is_the_same_each_time(fresh: None) -> None:
+    names = ("class-encoding/thm-iii-1", "class-encoding/conjecture-if")
+    before = [repr(papers.show(name)) + papers.show(name)._repr_html_() for name in names]
+    _forget()
+    assert before == [repr(papers.show(name)) + papers.show(name)._repr_html_() for name in names]
+
+
+def test_a_shown_claim_escapes_its_text() -> None:
+    page = papers.show("class-encoding/thm-iii-1")._repr_html_()
+    assert "&lt; 1" in page
+    assert "Theorem III.1: partly" in page
+
+
+def test_claims_point_to_chapters_and_blocks_that_exist() -> None:
+    known = {chapter.name: chapter.path for chapter in chapters.list_chapters()}
+    for claim in ALL:
+        assert claim.chapter in known, claim.id
+        if claim.label:
+            notebook = nbformat.read(known[claim.chapter], as_version=4)
+            blocks = "\n".join(cell.source for cell in notebook.cells)
+            assert f":label: {claim.label}\n" in blocks, claim.id
