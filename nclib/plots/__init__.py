@@ -8,6 +8,7 @@ from nclib.plots.collapse import (
     merging,
     minority_collapse,
     objective_gaps,
+    singular_values,
 )
 from nclib.plots.conjecture import (
     bias_trap,
@@ -31,19 +32,32 @@ from nclib.plots.encoding import (
     transition_check,
 )
 from nclib.plots.geometry import best_cosines, gram_matrices, simplices, ssetf_slider
+from nclib.plots.training import (
+    Curves,
+    certificate_bars,
+    collapse_courses,
+    duality_by_encoding,
+    gram_comparison,
+    shift_transition,
+)
 
 __all__ = [
     "DIVERGING",
     "PALETTE",
     "SEQUENTIAL",
+    "Curves",
     "Interactive",
     "best_cosines",
     "bias_bounds",
     "bias_trap",
     "certificate",
+    "certificate_bars",
+    "collapse_courses",
     "collapse_movie",
     "collapse_trajectories",
     "conjecture_scatter",
+    "duality_by_encoding",
+    "gram_comparison",
     "gram_matrices",
     "gram_pairs",
     "imbalance_phases",
@@ -61,7 +75,9 @@ __all__ = [
     "planar_means",
     "rotation_cosine",
     "saddle",
+    "shift_transition",
     "simplices",
+    "singular_values",
     "smoothing_curves",
     "ssetf_slider",
     "transition_check",

@@ -250,13 +250,40 @@ def objective_gaps(gaps: Mapping[str, Float[Tensor, " T"]]) -> Figure:
         steps = np.arange(1, end + 1)
         axes.plot(steps, shown[:end], dash, color=PALETTE[colour], label=name)
     axes.set(
-        title="Descent needs thousands of steps, and patience at saddles",
+        title="Descent gets there too, after lingering at saddles",
         xlabel="iteration",
         ylabel="relative distance to optimum",
         xscale="log",
         yscale="log",
     )
     axes.legend(loc="lower left")
+    return fig
+
+
+def singular_values(
+    steps: Int[Tensor, " T"], values: Float[Tensor, "T R"], optimal: Float[Tensor, " R"]
+) -> Figure:
+    """Singular values of the logits' matrix along gradient descent, beside those of the optimum.
+
+    Args:
+        steps: number of each snapshot.
+        values: singular values at each.
+        optimal: those of the global optimum.
+    """
+    fig, axes = plt.subplots(figsize=(7.0, 3.5))
+    for value in optimal:
+        axes.axhline(float(value), color=PALETTE["black"], ls="--", lw=0.9, alpha=0.7)
+    shades = plt.get_cmap("cividis")(np.linspace(0, 0.85, values.shape[1]))
+    for column, shade in zip(values.T, shades, strict=True):
+        axes.plot(steps, column, color=shade)
+    settled = (values - values[-1]).abs().amax(1) > 0.01 * float(values[-1].max())
+    last = int(settled.nonzero().max()) if bool(settled.any()) else len(steps) - 1
+    axes.set(
+        title="From a tiny start, one direction is learnt after another",
+        xlabel="step of gradient descent",
+        ylabel="singular values of Z",
+        xlim=(0, 1.15 * float(steps[last])),
+    )
     return fig
 
 

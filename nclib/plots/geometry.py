@@ -103,20 +103,20 @@ def best_cosines(counts: Sequence[int], cosines: Mapping[str, Sequence[float]]) 
     return fig
 
 
-def gram_matrices(names: Sequence[str], frames: Sequence[Tensor]) -> Figure:
-    """Gram matrices of several frames on one colour scale, each with its common angle.
+def gram_matrices(shifts: Sequence[float], frames: Sequence[Tensor]) -> Figure:
+    """Gram matrices of shifted simplex ETFs on one colour scale, each with its common angle.
 
     Args:
-        names: one name a frame.
-        frames: tensors (K, P), rows are the vectors, all pairs of a frame at one angle.
+        shifts: β of each frame.
+        frames: tensors (K, P), rows are the vectors.
     """
     grams = [(rows @ rows.T).numpy() for rows in frames]
     top = max(np.abs(gram).max() for gram in grams)
     fig, all_axes = plt.subplots(1, len(grams), figsize=(7.2, 2.2))
-    for axes, name, gram in zip(all_axes, names, grams, strict=True):
+    for axes, shift, gram in zip(all_axes, shifts, grams, strict=True):
         image = axes.imshow(gram, cmap=DIVERGING, vmin=-top, vmax=top)
         angle = math.degrees(math.acos(gram[0, 1] / gram[0, 0]))
-        axes.set_title(name, loc="center")
+        axes.set_title(f"β = {shift:g}".replace("-", "−"), loc="center")
         axes.set_xlabel(f"{angle:.0f}°", fontsize=10)
         axes.set(xticks=[], yticks=[])
     fig.colorbar(image, ax=all_axes, label="inner product", shrink=0.8, pad=0.02)
