@@ -415,8 +415,8 @@ CLAIMS = (
         "Labels αP(I − βJ/K), balanced: |Z*| = (α − c)₊ C + |soft(α(1 − β), c(1 + λ_b)/λ_b)| J/K. "
         "Label smoothing with MSE therefore has NC2 whenever c + δ < 1.",
         (Check("the closed form is the certified optimum", _ssetf_closed_form),),
-        chapter=_CONJECTURE,
-        label="thm-ce-conjecture",
+        chapter=_THEORY,
+        label="thm-ce-ssetf",
     ),
     Claim(
         "book/conjecture",
@@ -493,7 +493,8 @@ CLAIMS = (
         "Balanced, any λ_b, q = c + δ: the centred logits are log(1 + K(1 − q)/q) C with "
         "cross-entropy and (1 − q) C with MSE, and zero when q ≥ 1.",
         (Check("cross-entropy", _smoothing_ce), Check("MSE", _smoothing_mse)),
-        chapter=_BEYOND,
+        chapter=_THEORY,
+        label="thm-ce-smoothing",
     ),
     Claim(
         "book/merging",

@@ -435,6 +435,7 @@ def _towards_etf() -> Evidence:
     )
 
 
+_SIMPLEX = "foundations/simplex_etf"
 _THEORY = "class_encoding/theory"
 _CONJECTURE = "class_encoding/conjecture"
 
@@ -453,6 +454,7 @@ CLAIMS = (
         ),
         (Check("the scale is √(λ_W/(nλ_H)) (1 − c) for every λ_b", _thm_iii_1_scale),),
         _THEORY,
+        "thm-ce-one-hot",
     ),
     Claim(
         "class-encoding/abstract",
@@ -461,6 +463,7 @@ CLAIMS = (
         "regularised more.",
         (Check("as λ_b grows: simplex ETF to frame", _towards_frame),),
         chapter=_THEORY,
+        label="thm-ce-one-hot",
     ),
     Claim(
         "class-encoding/conclusion",
@@ -469,13 +472,15 @@ CLAIMS = (
         (Check("as λ_b grows: frame to simplex ETF", _towards_etf),),
         (Check("the other way, as the abstract says", _towards_frame),),
         _THEORY,
+        "thm-ce-one-hot",
     ),
     Claim(
         "class-encoding/fig-1",
         "Figure 1",
         "Centring an orthogonal frame (d = K = 3, P = I, α = 1) gives a simplex ETF.",
         (Check("the centred frame has the Gram matrix I − J/3", _fig_1),),
-        chapter=_THEORY,
+        chapter=_SIMPLEX,
+        label="def-etf-shifted",
     ),
     Claim(
         "class-encoding/def-iii-1",
@@ -483,14 +488,16 @@ CLAIMS = (
         "Shifted simplex ETFs αP(I − βJ/K) contain the orthogonal frames (β = 0) and the simplex "
         "ETFs (β = 1).",
         (Check("their Gram matrices at β = 0 and β = 1 are those", _def_iii_1),),
-        chapter=_THEORY,
+        chapter=_SIMPLEX,
+        label="def-etf-shifted",
     ),
     Claim(
         "class-encoding/prop-iii-2",
         "Proposition III.2",
         "Centring a shifted simplex ETF gives a simplex ETF.",
         (Check("for random α, β and P, the centred Gram matrix is α²(I − J/K)", _prop_iii_2),),
-        chapter=_THEORY,
+        chapter=_SIMPLEX,
+        label="prop-etf-centring",
     ),
     Claim(
         "class-encoding/lemma-iii-3",
@@ -499,6 +506,7 @@ CLAIMS = (
         "(8).",
         (Check("the residuals vanish at the optimum of the full model", _lemma_iii_3),),
         chapter=_THEORY,
+        label="lem-ce-foc",
     ),
     Claim(
         "class-encoding/thm-iii-4",
@@ -511,6 +519,7 @@ CLAIMS = (
             Check("centred labels: b* = 0", _thm_iii_4_centred),
         ),
         chapter=_THEORY,
+        label="thm-ce-bias-paper",
     ),
     Claim(
         "class-encoding/thm-iv-1",
@@ -522,6 +531,7 @@ CLAIMS = (
             Check("imbalanced: features of a class coincide", _thm_iv_1_imbalanced),
         ),
         chapter=_THEORY,
+        label="thm-ce-nc1",
     ),
     Claim(
         "class-encoding/cor-iv-2",
@@ -536,6 +546,7 @@ CLAIMS = (
         "Labels QY have the minimisers (QW*, H*, Qb*).",
         (Check("the optimum for QY is the rotated optimum for Y", _prop_iv_3),),
         chapter=_THEORY,
+        label="thm-ce-rotation-paper",
     ),
     Claim(
         "class-encoding/nc3",
@@ -554,6 +565,7 @@ CLAIMS = (
             ),
         ),
         _THEORY,
+        "prop-ce-rotation",
     ),
     Claim(
         "class-encoding/thm-iv-4",
@@ -565,6 +577,7 @@ CLAIMS = (
             Check("the labels QᵀY have W*ᵀ = κH̄*", _thm_iv_4_reverts),
         ),
         chapter=_THEORY,
+        label="thm-ce-nc3prime",
     ),
     Claim(
         "class-encoding/smoothing",
