@@ -25,7 +25,7 @@ def _penalty(value: float) -> str:
 
 def _headline(figure: Figure, message: str) -> None:
     """The message of a figure with several panels, set like the title of a single one."""
-    figure.suptitle(message, x=0.01, ha="left", fontsize=11, fontweight="semibold")
+    figure.suptitle(message, x=0.01, ha="left", fontsize=11, fontweight="bold")
 
 
 def saddle(values: Sequence[float], spreads: Sequence[float], *, optimum: float) -> Figure:
@@ -335,18 +335,20 @@ def minority_norms(
     """Lengths of a small class's mean feature and classifier row against the imbalance ratio.
 
     Args:
-        ratios: of the curves.
-        curves: by regularisation c, the two lengths of the theorem.
+        ratios: of the curves, the first of them 1.
+        curves: by regularisation c, the two lengths of the theorem, drawn relative to balance.
         dots: by regularisation c, (ratio, length of the mean) at certified optima.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.0))
     for index, (strength, (mean, row)) in enumerate(curves.items()):
         colour = COLOURS[index]
-        axes.semilogx(ratios, mean, color=colour, label=f"feature, $c={strength:g}$")
-        axes.semilogx(ratios, row, color=colour, linestyle=":")
-        axes.plot(*zip(*dots[strength], strict=True), MARKERS[index], color=colour, markersize=5)
+        axes.semilogx(ratios, mean / mean[0], color=colour, label=f"feature, $c={strength:g}$")
+        axes.semilogx(ratios, row / row[0], color=colour, linestyle=":")
+        places, lengths = zip(*dots[strength], strict=True)
+        relative = [length / float(mean[0]) for length in lengths]
+        axes.plot(places, relative, MARKERS[index], color=colour, markersize=5)
     axes.semilogx([], [], color=PALETTE["black"], linestyle=":", label="classifier row")
-    axes.set(xlabel="imbalance ratio", ylabel="length, small classes")
+    axes.set(xlabel="imbalance ratio", ylabel="length in small classes (1: balanced)")
     axes.set_title("Without a bias, rare classes first get longer features, then none")
     axes.legend(loc="upper right")
     return figure
