@@ -24,7 +24,7 @@ def _imported(*modules: str) -> set[str]:
 
 
 def test_importing_the_core_loads_no_heavy_package():
-    core = ("encodings", "geometry", "data", "models", "runs")
+    core = ("encodings", "geometry", "metrics", "ufm", "data", "models", "runs", "train")
     assert _imported("nclib", *(f"nclib.{name}" for name in core)) == set()
 
 
