@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from torch import Tensor
 
 from nclib.ufm._problem import Problem, make_problem
@@ -24,8 +24,8 @@ class Trajectory(NamedTuple):
 
 
 def descend(
-    targets: Float[Tensor, "K C"] | Sequence[Sequence[float]],
-    counts: Float[Tensor, " C"] | Sequence[float],
+    targets: Real[Tensor, "K C"] | Sequence[Sequence[float]],
+    counts: Real[Tensor, " C"] | Sequence[float],
     *,
     lam_w: float,
     lam_h: float,

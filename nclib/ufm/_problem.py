@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from nclib.ufm._losses import LOSSES, Loss
@@ -129,8 +129,8 @@ def _matrix(name: str, value: Any) -> Tensor:
 
 
 def make_problem(
-    targets: Float[Tensor, "K C"] | Sequence[Sequence[float]],
-    counts: Float[Tensor, " C"] | Sequence[float],
+    targets: Real[Tensor, "K C"] | Sequence[Sequence[float]],
+    counts: Real[Tensor, " C"] | Sequence[float],
     *,
     lam_w: float,
     lam_h: float,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from nclib.ufm._newton import relative_gap, solve_convex
@@ -40,8 +40,8 @@ class FirstOrderResiduals(NamedTuple):
 
 
 def solve(
-    targets: Float[Tensor, "K C"] | Sequence[Sequence[float]],
-    counts: Float[Tensor, " C"] | Sequence[float],
+    targets: Real[Tensor, "K C"] | Sequence[Sequence[float]],
+    counts: Real[Tensor, " C"] | Sequence[float],
     *,
     lam_w: float,
     lam_h: float,
@@ -146,8 +146,8 @@ def objective(
     weight: Float[Tensor, "K P"],
     means: Float[Tensor, "C P"],
     bias: Float[Tensor, " K"],
-    targets: Float[Tensor, "K C"],
-    counts: Float[Tensor, " C"] | Sequence[float],
+    targets: Real[Tensor, "K C"],
+    counts: Real[Tensor, " C"] | Sequence[float],
     *,
     lam_w: float,
     lam_h: float,
@@ -195,8 +195,8 @@ def first_order_residuals(
     weight: Float[Tensor, "K P"],
     means: Float[Tensor, "C P"],
     bias: Float[Tensor, " K"],
-    targets: Float[Tensor, "K C"],
-    counts: Float[Tensor, " C"] | Sequence[float],
+    targets: Real[Tensor, "K C"],
+    counts: Real[Tensor, " C"] | Sequence[float],
     *,
     lam_w: float,
     lam_h: float,

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from nclib.ufm._problem import make_problem
@@ -61,7 +61,7 @@ def threshold(samples: float, *, lam_w: float, lam_h: float) -> float:
 
 def factorise(
     scores: Float[Tensor, "K C"],
-    counts: Float[Tensor, " C"] | Sequence[float],
+    counts: Real[Tensor, " C"] | Sequence[float],
     *,
     lam_w: float,
     lam_h: float,
@@ -100,7 +100,7 @@ def _bias_share(lam_b: float) -> float:
     return 1 / (1 + lam_b)
 
 
-def _labels(labels: Float[Tensor, "K C"]) -> Float[Tensor, "K C"]:
+def _labels(labels: Real[Tensor, "K C"]) -> Float[Tensor, "K C"]:
     labels = torch.as_tensor(labels).to(torch.float64)
     if labels.ndim != 2:
         raise ValueError(f"labels must be a (K, C) matrix, got shape {tuple(labels.shape)}")
@@ -157,7 +157,7 @@ def ssetf(
     lam_w: float,
     lam_h: float,
     lam_b: float,
-    frame: Float[Tensor, "L K"] | None = None,
+    frame: Real[Tensor, "L K"] | None = None,
 ) -> Optimum:
     r"""Labels that form a shifted simplex ETF, :math:`\bar Y = \alpha P(I - \beta J/K)`.
 
@@ -192,7 +192,7 @@ def ssetf(
 
 
 def regime_margin(
-    labels: Float[Tensor, "K K"], count: float, *, lam_w: float, lam_h: float, lam_b: float
+    labels: Real[Tensor, "K K"], count: float, *, lam_w: float, lam_h: float, lam_b: float
 ) -> float:
     r"""The least eigenvalue of :math:`|\bar Y| - c(I + J/(K\lambda_b))`.
 
@@ -212,7 +212,7 @@ def regime_margin(
 
 
 def invertible(
-    labels: Float[Tensor, "K K"], count: float, *, lam_w: float, lam_h: float, lam_b: float
+    labels: Real[Tensor, "K K"], count: float, *, lam_w: float, lam_h: float, lam_b: float
 ) -> Optimum:
     r"""Invertible labels with weak enough regularisation, n samples a class.
 
@@ -252,10 +252,10 @@ def nc2_labels(
     *,
     lam_b: float,
     scale: float,
-    tilt: Float[Tensor, " K"],
+    tilt: Real[Tensor, " K"],
     level: float | None = None,
     kink: float = 1.0,
-    frame: Float[Tensor, "L K"] | None = None,
+    frame: Real[Tensor, "L K"] | None = None,
 ) -> Float[Tensor, "L K"]:
     r"""Labels whose optimal means satisfy NC2: for :math:`\lambda_b > 0`, all of them are these.
 
@@ -307,7 +307,7 @@ def nc2_labels(
 
 
 def means_coincide(
-    labels: Float[Tensor, "K C"], count: float, *, lam_w: float, lam_h: float, lam_b: float
+    labels: Real[Tensor, "K C"], count: float, *, lam_w: float, lam_h: float, lam_b: float
 ) -> bool:
     r"""Whether all optimal means are equal (possibly zero), n samples a class.
 
@@ -351,7 +351,7 @@ def rotated_alignment(num_classes: int, angle: float) -> float:
 # ------------------------------------------------------------------- imbalance: result 4
 
 
-def _counts(counts: Float[Tensor, " K"] | Sequence[float]) -> Float[Tensor, " K"]:
+def _counts(counts: Real[Tensor, " K"] | Sequence[float]) -> Float[Tensor, " K"]:
     counts = torch.as_tensor(counts).to(torch.float64)
     if counts.ndim != 1 or len(counts) == 0 or not bool((counts > 0).all()):
         raise ValueError("counts must be a non-empty vector of positive numbers")
@@ -359,7 +359,7 @@ def _counts(counts: Float[Tensor, " K"] | Sequence[float]) -> Float[Tensor, " K"
 
 
 def bias_free_norms(
-    counts: Float[Tensor, " K"] | Sequence[float], *, lam_w: float, lam_h: float
+    counts: Real[Tensor, " K"] | Sequence[float], *, lam_w: float, lam_h: float
 ) -> Float[Tensor, " K"]:
     r"""Squared norms of the class means, one-hot labels, any counts, no bias.
 
@@ -376,8 +376,8 @@ def bias_free_norms(
 
 
 def free_bias_spectrum(
-    counts: Float[Tensor, " K"] | Sequence[float],
-) -> Float[Tensor, " K-1"]:
+    counts: Real[Tensor, " K"] | Sequence[float],
+) -> Float[Tensor, " M"]:
     r"""Squared singular values of the centred labels, one-hot, any counts, free bias; descending.
 
     The K - 1 non-zero eigenvalues of :math:`D - nn^\top/N`: the roots of the secular equation
@@ -485,8 +485,8 @@ def merging_count(
 
 
 def truncated(
-    targets: Float[Tensor, "K C"],
-    counts: Float[Tensor, " C"] | Sequence[float],
+    targets: Real[Tensor, "K C"],
+    counts: Real[Tensor, " C"] | Sequence[float],
     dim: int,
     *,
     lam_w: float,
@@ -522,7 +522,7 @@ def truncated(
 
 
 def narrow_one_hot(
-    projection: Float[Tensor, "K K"], count: float, *, lam_w: float, lam_h: float, lam_b: float
+    projection: Real[Tensor, "K K"], count: float, *, lam_w: float, lam_h: float, lam_b: float
 ) -> Optimum:
     r"""A minimiser for one-hot labels in a width d < K, with a bias.
 
