@@ -486,6 +486,7 @@ CLAIMS = (
             Check("two class sizes: the three thresholds", _imbalance_two_sizes),
         ),
         chapter=_BEYOND,
+        label="thm-ce-imbalance",
     ),
     Claim(
         "book/smoothing",
@@ -503,6 +504,7 @@ CLAIMS = (
         "the other classes.",
         (Check("cross-entropy and MSE, 3 % on either side", _merging),),
         chapter=_BEYOND,
+        label="thm-ce-merging",
     ),
     Claim(
         "book/narrow",
@@ -515,6 +517,7 @@ CLAIMS = (
             Check("one-hot: no descent finds less, and the best reaches it", _narrow_one_hot),
         ),
         chapter=_BEYOND,
+        label="thm-ce-narrow",
     ),
     book_claim("laptop"),
     book_claim("paper"),
