@@ -211,12 +211,12 @@ def certificate(primal: Float[Tensor, " T"], dual: Float[Tensor, " T"]) -> Figur
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.3))
     optimum = float(primal[-1])
     above, below = 100 * (primal / optimum - 1), 100 * (dual / optimum - 1)
-    shown = np.arange(1, min(25, len(primal)) + 1)
-    above, below = above[: len(shown)], below[: len(shown)]
+    shown = np.arange(2, min(25, len(primal)) + 1)  # the first point is far off
+    above, below = above[1 : len(shown) + 1], below[1 : len(shown) + 1]
     left.fill_between(shown, below, above, color=PALETTE["grey"], alpha=0.25, lw=0)
     left.plot(shown, above, "o-", ms=3, color=PALETTE["blue"], label="primal: upper bound")
     left.plot(shown, below, "s--", ms=3, color=PALETTE["orange"], label="dual: lower bound")
-    reach = 1.3 * max(float(above[1]), -float(below[1]))
+    reach = 1.3 * max(float(above[0]), -float(below[0]))
     left.set(
         title="The optimum lies between",
         xlabel="iteration",
@@ -250,7 +250,7 @@ def objective_gaps(gaps: Mapping[str, Float[Tensor, " T"]]) -> Figure:
         steps = np.arange(1, end + 1)
         axes.plot(steps, shown[:end], dash, color=PALETTE[colour], label=name)
     axes.set(
-        title="Descent gets there too, after lingering at saddles",
+        title="Descent reaches the same optimum, much later",
         xlabel="iteration",
         ylabel="relative distance to optimum",
         xscale="log",
