@@ -62,7 +62,7 @@ def optimum(run):
 
 
 def test_a_trained_network_comes_to_the_certified_optimum():
-    run = config(lam_b=0.4, epochs=150, warmup_epochs=2, width=256, measure_every=150)
+    run = config(lam_b=0.4, epochs=120, warmup_epochs=2, width=128, measure_every=120)
     record, best = fit(run), optimum(run)
     means = torch.from_numpy(record.arrays["class_means"])
     gram, expected = means @ means.T, best.means @ best.means.T
@@ -232,3 +232,10 @@ def test_the_learning_rate_rises_linearly_then_falls_as_a_cosine(steps):
 def test_a_constant_schedule_stays():
     run = config(lr=0.5, schedule="constant")
     assert {learning_rate(run, step, 3) for step in range(12)} == {0.5}
+
+
+def test_a_run_in_bfloat16_keeps_its_weights_and_record_in_float32():
+    exact, rounded = fit(config()), fit(config(precision="bf16-mixed"))
+    assert rounded.arrays["weight"].dtype == np.float32
+    assert rounded.final["objective"] == pytest.approx(exact.final["objective"], rel=0.05)
+    assert rounded.final["objective"] != exact.final["objective"]
