@@ -89,7 +89,7 @@ def scorecard_markdown() -> str:
     parts += ["", _MEANING]
     for paper in PAPERS.values():
         parts += [f"## {paper.title}", "", paper.note, "", *_table(paper), ""]
-    return "\n".join(parts)
+    return "\n".join([*parts, _COMING])
 
 
 def _table(paper: Paper) -> list[str]:
@@ -151,4 +151,15 @@ computed anew at each build; *smoke*, *laptop* and *paper* mean records of train
 that profile. A residual is given by the bound that it obeys, an effect by its value. For the
 results of this book, whose proofs stand in the chapters, the words are *verified* and *not
 verified*: a test that found nothing is no proof, and a proof that fails a test is none.
+"""
+
+_COMING = """## Papers whose chapters are to come
+
+- Inducing neural collapse in deep long-tailed learning (arXiv 2302.12453)
+- How label imbalance shapes geometry: a general spectral analysis of multi-label neural collapse
+  (arXiv 2605.01897)
+- Space alignment matters: the missing piece for inducing neural collapse in long-tailed learning
+  (arXiv 2512.07844)
+- MLC-NC: long-tailed multi-label image classification through the lens of neural collapse
+  (AAAI 2025)
 """
