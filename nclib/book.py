@@ -252,7 +252,7 @@ def _warnings(log: Path) -> list[str]:
     """The lines that name a warning or an error, without colours and our own folder."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
     text = text.replace(f"{log.parent / 'site'}{os.sep}", "")
-    return [line for line in text.splitlines() if "WARNING" in line or "ERROR" in line]
+    return [line for line in text.splitlines() if re.search(r"WARNING|ERROR|^[\w.]+Error:", line)]
 
 
 def _mirror(site: Path) -> None:

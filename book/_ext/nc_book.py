@@ -59,6 +59,14 @@ def scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
         app.add_js_file(PLOTLY, priority=100)
 
 
+def distinct_ids(app: Sphinx, doctree: nodes.document) -> None:
+    """Number the inner parts of a page's statements and exercises, which all have one id."""
+    for number, section in enumerate(doctree.findall(nodes.section), 1):
+        section["ids"] = [
+            f"{name}-{number}" if name.endswith("-content") else name for name in section["ids"]
+        ]
+
+
 def property_lines(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
@@ -72,6 +80,7 @@ def property_lines(
 def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("sphinx_proof")
     app.add_directive_to_domain("prf", "proof", Proof, override=True)
+    app.connect("doctree-read", distinct_ids)
     app.connect("html-page-context", scripts, priority=990)
     app.connect("autodoc-process-docstring", property_lines, priority=600)  # napoleon: 500
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

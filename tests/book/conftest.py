@@ -1,0 +1,152 @@
+"""The built book, and a browser to open it in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from nclib import book
+
+HTML = book.index().parent
+REQUIRED = os.environ.get("NCLIB_REQUIRE_BROWSER") == "1"
+
+
+def pages() -> list[str]:
+    """All pages of the built book, relative to its first one."""
+    static = {"_static", "_sources", "_images", "_downloads"}
+    found = (path.relative_to(HTML) for path in HTML.rglob("*.html"))
+    return sorted(page.as_posix() for page in found if page.parts[0] not in static)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "page" in metafunc.fixturenames:
+        metafunc.parametrize("page", pages() or [None])
+
+
+def lacking(what: str) -> NoReturn:
+    """Skip, or fail where the browser tests must run."""
+    if REQUIRED:
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """Folder of the built book."""
+    if not (HTML / "index.html").exists():
+        lacking(f"there is no book in {HTML}: build it with make book")
+    return HTML
+
+
+@pytest.fixture(scope="session")
+def driver(site: Path) -> Iterator[Any]:
+    """One Chromium for all tests."""
+    from selenium import webdriver
+
+    binary = shutil.which("chromium") or shutil.which("chromium-browser")
+    service = shutil.which("chromedriver")
+    if binary is None or service is None:
+        lacking("no browser: install chromium and chromium-driver (apt-get install, as root)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",  # containers run as root
+        "--disable-dev-shm-usage",
+        "--use-angle=swiftshader",  # WebGL without a GPU
+        "--enable-unsafe-swiftshader",
+        "--hide-scrollbars",
+        "--window-size=1280,1000",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(service))
+    browser.set_script_timeout(60)
+    yield Browser(browser, site)
+    browser.quit()
+
+
+class Browser:
+    """A page of the book, open at a width, and what the browser says of it."""
+
+    def __init__(self, driver: Any, site: Path) -> None:
+        self.driver, self.site = driver, site
+        self.seen: dict[tuple[str, int], dict[str, Any]] = {}
+
+    def open(self, page: str, width: int = 1280, query: str = "") -> None:
+        """Open a page and wait until its mathematics and its figures are drawn."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.logs()  # what earlier pages left
+        self.driver.get((self.site / page).as_uri() + query)
+        self.driver.execute_async_script(
+            """
+            const done = arguments[0];
+            const drawn = () => [...document.querySelectorAll('.nc-interactive')].every(
+              (block) => block.querySelector('.main-svg'));
+            const wait = (left) =>
+              drawn() || left === 0 ? done() : setTimeout(wait, 50, left - 1);
+            const ready = window.MathJax?.startup?.promise ?? Promise.resolve();
+            ready.then(() => wait(200));
+            """
+        )
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """The value of some JavaScript in the page."""
+        return self.driver.execute_script(script, *arguments)
+
+    def logs(self) -> tuple[list[str], list[str]]:
+        """Errors on the console and addresses outside, since the last call."""
+        import json
+
+        errors = [e["message"] for e in self.driver.get_log("browser") if e["level"] == "SEVERE"]
+        outside = []
+        for entry in self.driver.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                url = message["params"]["request"]["url"]
+                if not url.startswith(("file:", "data:", "blob:", "about:", "chrome:")):
+                    outside.append(url)
+        return errors, outside
+
+    def facts(self, page: str, width: int) -> dict[str, Any]:
+        """What one look at a page shows; each page is opened once a width."""
+        if (page, width) not in self.seen:
+            self.open(page, width)
+            found = self.run(
+                r"""
+                const all = (selector) => [...document.querySelectorAll(selector)];
+                const article = document.querySelector('.bd-article') ?? document.body;
+                const text = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
+                const raw = [];
+                while (text.nextNode()) {
+                  const node = text.currentNode;
+                  if (/\\\(|\\\[|\$\$/.test(node.data)
+                      && !node.parentElement.closest('code, pre, script, style, mjx-container')) {
+                    raw.push(node.data.trim().slice(0, 80));
+                  }
+                }
+                return {
+                  width: window.innerWidth,
+                  scroll: Math.max(document.documentElement.scrollWidth, document.body.scrollWidth),
+                  wide: all('.bd-article *').filter((e) => {
+                    const box = e.getBoundingClientRect();
+                    return box.right > window.innerWidth + 1 && box.width > 0;
+                  }).slice(0, 5).map((e) => `${e.tagName}.${e.className}`),
+                  formulas: all('.math').length,
+                  typeset: all('.math mjx-container').length,
+                  failed: all('mjx-merror, [data-mjx-error]').map((e) => e.textContent),
+                  raw,
+                  figures: all('.nc-interactive').length,
+                  drawn: all('.nc-interactive .main-svg').length > 0,
+                };
+                """
+            )
+            found["errors"], found["outside"] = self.logs()
+            self.seen[page, width] = found
+        return self.seen[page, width]
