@@ -3,8 +3,8 @@
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.linalg import vector_norm
 
+from nclib.metrics._products import padded
 from nclib.metrics._report import ClassSpan, pair_distances
 
 _SAFETY = 1 - 1e-3  # shrinks both radii by more than rounding in float32 can matter
@@ -50,27 +50,34 @@ class Agreement:
         radii.scatter_(1, self.choice[:, None], torch.inf)
         self.choice_radius = (_SAFETY * radii.nan_to_num(0.0, posinf=torch.inf).amin(1)).to(dtype)
         self.logits = logits.to(dtype)
-        self.weight = weight.to(dtype)
+        self.weight = padded(weight.T).to(dtype)
 
     def count(
         self,
         residuals: Float[Tensor, "N P"],
         along: Float[Tensor, "N r"],
         lengths: Float[Tensor, " N"],
+        lengths_along: Float[Tensor, " N"],
         labels: Int[Tensor, " N"],
     ) -> Int[Tensor, ""]:
-        """How many samples agree, given r, Uᵀr, ‖r‖ and y."""
+        """How many samples agree, given r, Uᵀr, ‖r‖, ‖Uᵀr‖ and y."""
         chosen = self.choice[labels]
         open_ = (lengths >= self.choice_radius[labels]).nonzero().flatten()
         if 2 * len(open_) > len(labels):
-            chosen = torch.mm(residuals, self.weight.T).add_(self.logits[labels]).argmax(1)
+            chosen = self._decide(residuals, labels)
         elif len(open_):
-            logits = torch.mm(residuals[open_], self.weight.T).add_(self.logits[labels[open_]])
-            chosen[open_] = logits.argmax(1)
+            chosen[open_] = self._decide(residuals[open_], labels[open_])
         nearest = labels.clone()
-        open_ = (vector_norm(along, dim=1) >= self.mean_radius[labels]).nonzero().flatten()
+        open_ = (lengths_along >= self.mean_radius[labels]).nonzero().flatten()
         if len(open_):
             coordinates = along[open_] + self.coordinates[labels[open_]]
             scores = torch.addmm(-self.half_norms, coordinates, self.coordinates.T)
             nearest[open_] = scores.argmax(1)
         return (self.first_equal[chosen] == self.first_equal[nearest]).sum()
+
+    def _decide(
+        self, residuals: Float[Tensor, "N P"], labels: Int[Tensor, " N"]
+    ) -> Int[Tensor, " N"]:
+        """The classifier's class."""
+        products = torch.mm(residuals, self.weight)[:, : self.logits.shape[1]]
+        return products.add_(self.logits.index_select(0, labels)).argmax(1)

@@ -11,7 +11,7 @@ from torch.nn.functional import embedding_bag
 
 from nclib.metrics import _validate
 from nclib.metrics._agreement import Agreement
-from nclib.metrics._products import full_precision, working_dtype
+from nclib.metrics._products import full_precision, padded, working_dtype
 from nclib.metrics._report import (
     ClassMoments,
     ClassSpan,
@@ -58,7 +58,7 @@ def measure(
         num_classes: K, at least 2; None: the rows of ``weight``, else the largest label plus one.
         centring: what centres the class means and weights :math:`\Sigma_B`: ``"class"``, every
             class alike (the field's habit), or ``"sample"``, every sample alike.
-        chunk_size: rows worked on at a time; None: about 16 MiB of them (256 MiB off the CPU).
+        chunk_size: rows worked on at a time; None: about 4 MiB of them (256 MiB off the CPU).
 
     Returns:
         The report; its tensors are on the CPU.
@@ -139,9 +139,9 @@ def _class_sums(
 
 
 def _default_chunk(features: Tensor, width: int) -> int:
-    """Rows whose ``width`` working numbers fill a fast part of the memory."""
-    numbers = 2**22 if features.device.type == "cpu" else 2**26
-    return max(64, numbers // max(1, width))
+    """Rows of ``width`` working numbers: few enough for a cache, enough for a matrix product."""
+    numbers = 2**20 if features.device.type == "cpu" else 2**26
+    return max(512, numbers // max(1, width))
 
 
 def _read_residuals(
@@ -156,13 +156,13 @@ def _read_residuals(
     """Second reading: refined moments, residual variance along each axis, share of agreement."""
     dtype, device = working_dtype(features), features.device
     (samples, dim), num_classes, rank = features.shape, len(counts), len(span.spread)
-    table, basis = means.to(dtype), span.basis.to(dtype)
+    table, basis = means.to(dtype), padded(span.basis).to(dtype)
     size = chunk_size or _default_chunk(features, dim + 2 * rank)
     residuals = torch.empty(min(size, samples), dim, dtype=dtype, device=device)
-    products = torch.empty(min(size, samples), rank, dtype=dtype, device=device)
+    products = torch.empty(min(size, samples), basis.shape[1], dtype=dtype, device=device)
     drift = torch.zeros(num_classes, dim, dtype=dtype, device=device)
     squares = torch.zeros(num_classes, dtype=torch.float64, device=device)
-    energy = torch.zeros(rank, dtype=torch.float64, device=device)
+    energy = torch.zeros(basis.shape[1], dtype=torch.float64, device=device)
     agreed = torch.zeros((), dtype=torch.int64, device=device)
 
     for rows, own in zip(features.split(size), labels.split(size), strict=True):
@@ -175,7 +175,8 @@ def _read_residuals(
         along = torch.mm(r, basis, out=products[: len(rows)])
         energy += vector_norm(along, dim=0).double().square()
         if agreement is not None:
-            agreed += agreement.count(r, along, lengths, own)
+            lengths_along = vector_norm(along, dim=1)
+            agreed += agreement.count(r, along[:, :rank], lengths, lengths_along, own)
 
     # The table is rounded and its sums were too: the mean residual of a class is what they missed.
     missed = drift.double() / counts[:, None]
@@ -185,7 +186,7 @@ def _read_residuals(
         variances=(squares / counts - missed.square().sum(1)).clamp(min=0),
     )
     missed_along = counts.double() @ (missed @ span.basis).square()
-    within = ((energy - missed_along) / samples).clamp(min=0)
+    within = ((energy[:rank] - missed_along) / samples).clamp(min=0)
     if agreement is None:
         return moments, within, None
     return moments, within, float(agreed) / samples if rank else math.nan

@@ -174,7 +174,9 @@ class CollapseMetric(Metric):
                 own = own.to(device)
                 residuals = (rows.to(device, torch.float64) - moments.means[own]).to(dtype)
                 lengths = vector_norm(residuals, dim=1)
-                agreed += agreement.count(residuals, residuals @ basis, lengths, own)
+                along = residuals @ basis
+                lengths_along = vector_norm(along, dim=1)
+                agreed += agreement.count(residuals, along, lengths, lengths_along, own)
         if self._is_synced:
             gather = self.dist_sync_fn or gather_all_tensors
             agreed = torch.stack(gather(agreed, group=self.process_group)).sum()

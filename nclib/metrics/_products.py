@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
@@ -17,6 +18,11 @@ def full_precision(device: torch.device) -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def padded(columns: Float[Tensor, "P r"]) -> Float[Tensor, "P R"]:
+    """With columns of zeros up to a multiple of 16, between which products are a quarter slower."""
+    return torch.nn.functional.pad(columns, (0, -columns.shape[1] % 16))
 
 
 def working_dtype(features: Tensor) -> torch.dtype:
