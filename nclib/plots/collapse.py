@@ -70,7 +70,7 @@ def collapse_movie(
                 mode="lines",
                 name="class means",
                 hoverinfo="skip",
-                line={"color": PALETTE["black"], "width": 3},
+                line={"color": PALETTE["grey"], "width": 4},
             )
         ]
     )
@@ -131,7 +131,7 @@ def collapse_trajectories(
         zero_error: the first epoch without a training error.
     """
     epochs = [row["epoch"] for row in train]
-    fig, grid = plt.subplots(2, 2, figsize=(7.2, 5.6), sharex=True)
+    fig, grid = plt.subplots(2, 2, figsize=(6.2, 5.4), sharex=True)
 
     def draw(axes: Axes, rows: Sequence[Mapping[str, Any]], name: str, **style: Any) -> None:
         axes.plot(epochs, [row["report"][name] for row in rows], **style)
@@ -184,7 +184,7 @@ def merging(
         spreads: largest distance of two features of a class, by the name of the loss.
         rate: λ_H; the dashed line is the first spread times exp(−λ_H t).
     """
-    fig, axes = plt.subplots(figsize=(7.0, 3.5))
+    fig, axes = plt.subplots(figsize=(5.8, 3.4))
     colours = ["blue", "orange", "green"]
     first = max(float(values[0]) for values in spreads.values())
     guaranteed = first * torch.exp(-rate * time)
@@ -208,7 +208,7 @@ def certificate(primal: Float[Tensor, " T"], dual: Float[Tensor, " T"]) -> Figur
         primal: upper bounds of the optimum, of at least three iterations.
         dual: lower bounds of it.
     """
-    fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.3))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(6.2, 3.0))
     optimum = float(primal[-1])
     above, below = 100 * (primal / optimum - 1), 100 * (dual / optimum - 1)
     shown = np.arange(2, min(25, len(primal)) + 1)  # the first point is far off
@@ -241,7 +241,7 @@ def objective_gaps(gaps: Mapping[str, Float[Tensor, " T"]]) -> Figure:
     Args:
         gaps: (objective − optimum)/optimum by iteration; values below 1e-12 are drawn there.
     """
-    fig, axes = plt.subplots(figsize=(7.0, 3.8))
+    fig, axes = plt.subplots(figsize=(5.8, 3.5))
     styles = [("blue", "-"), ("vermilion", "-"), ("orange", "--"), ("purple", "-.")]
     for (name, values), (colour, dash) in zip(gaps.items(), styles, strict=False):
         shown = values.clamp(min=1e-12)
@@ -270,7 +270,7 @@ def singular_values(
         values: singular values at each.
         optimal: those of the global optimum.
     """
-    fig, axes = plt.subplots(figsize=(7.0, 3.5))
+    fig, axes = plt.subplots(figsize=(5.8, 3.4))
     for value in optimal:
         axes.axhline(float(value), color=PALETTE["black"], ls="--", lw=0.9, alpha=0.7)
     shades = plt.get_cmap("cividis")(np.linspace(0, 0.85, values.shape[1]))
@@ -297,7 +297,7 @@ def minority_collapse(
         cosines: of a pair, for ``majority`` and ``minority``.
         threshold: the ratio at which the minority classes merge.
     """
-    fig, axes = plt.subplots(figsize=(7.0, 3.5))
+    fig, axes = plt.subplots(figsize=(5.8, 3.4))
     for name, colour, marker in (("minority", "vermilion", "o"), ("majority", "blue", "s")):
         style: dict[str, Any] = {"color": PALETTE[colour], "marker": marker, "ms": 4, "lw": 1.4}
         axes.plot(ratios, cosines[name], label=f"two {name} classes", **style)

@@ -29,7 +29,7 @@ def simplices(frames: Sequence[Tensor]) -> Figure:
     Args:
         frames: tensors (K, K - 1), rows are the vectors, for K = 2, 3 and 4.
     """
-    fig = plt.figure(figsize=(7.0, 2.7))
+    fig = plt.figure(figsize=(6.2, 2.6))
     for panel, rows in enumerate(frames, start=1):
         frame = _upright(rows.numpy())
         count, dim = frame.shape
@@ -70,7 +70,7 @@ def best_cosines(counts: Sequence[int], cosines: Mapping[str, Sequence[float]]) 
         counts: K, at least 2.
         cosines: the largest cosine for each K, by where the vectors live ("plane", "space").
     """
-    fig, axes = plt.subplots()
+    fig, axes = plt.subplots(figsize=(5.8, 3.5))
     grid = np.linspace(min(counts), max(counts), 200)
     axes.axhline(0, color=PALETTE["grey"], lw=0.8)
     styles = {"plane": ("vermilion", "s", "in the plane"), "space": ("green", "^", "in space")}
@@ -112,7 +112,7 @@ def gram_matrices(shifts: Sequence[float], frames: Sequence[Tensor]) -> Figure:
     """
     grams = [(rows @ rows.T).numpy() for rows in frames]
     top = max(np.abs(gram).max() for gram in grams)
-    fig, all_axes = plt.subplots(1, len(grams), figsize=(7.2, 2.2))
+    fig, all_axes = plt.subplots(1, len(grams), figsize=(6.4, 2.0))
     for axes, shift, gram in zip(all_axes, shifts, grams, strict=True):
         image = axes.imshow(gram, cmap=DIVERGING, vmin=-top, vmax=top)
         angle = math.degrees(math.acos(gram[0, 1] / gram[0, 0]))
@@ -167,7 +167,7 @@ def ssetf_slider(start: float = 0.0) -> tuple[go.Figure, str]:
     moving = {shift: _CORNERS - shift / 3 for shift in shifts}
     centred = _CORNERS - 1 / 3
     axis = np.array([-0.55, 0.85])
-    blue, orange = PALETTE["blue"], PALETTE["orange"]
+    blue, orange, grey = PALETTE["blue"], PALETTE["orange"], PALETTE["grey"]
 
     def line(coordinates: dict[str, list[float | None]], name: str, **style: Any) -> go.Scatter3d:
         return go.Scatter3d(**coordinates, mode="lines", name=name, hoverinfo="skip", line=style)
@@ -184,7 +184,7 @@ def ssetf_slider(start: float = 0.0) -> tuple[go.Figure, str]:
     here = moving[start]
     fig = go.Figure(
         [
-            line({c: axis.tolist() for c in "xyz"}, "axis", color="#8A8A8A", width=3, dash="dash"),
+            line({c: axis.tolist() for c in "xyz"}, "axis", color=grey, width=3, dash="dash"),
             face(centred, orange, 0.45),
             line(_ring(centred), "centred copy", color=orange, width=6),
             face(here, blue, 0.18),
@@ -201,7 +201,7 @@ def ssetf_slider(start: float = 0.0) -> tuple[go.Figure, str]:
             ),
             go.Scatter3d(
                 x=[0], y=[0], z=[0], mode="markers", hoverinfo="skip",
-                marker={"size": 5, "color": "#333333"},
+                marker={"size": 5, "color": grey},
             ),
         ]
     )  # fmt: skip
