@@ -5,13 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 import torch
 
-from nclib import chapters, encodings, papers
-from nclib.papers import Check, Claim, Evidence, _book, _cases, _claim, _class_encoding, _networks
+from nclib import chapters, encodings, metrics, papers
+from nclib.papers import (
+    Check,
+    Claim,
+    Evidence,
+    _book,
+    _cases,
+    _claim,
+    _class_encoding,
+    _networks,
+    class_encoding_runs,
+)
+from nclib.runs import RunConfig, RunRecord, ledger
 
 HOLDS = Evidence(1e-12, 1e-6, 10, "misfit")
 FAILS = Evidence(0.3, 1e-6, 10, "misfit")
@@ -191,6 +203,45 @@ def test_without_records_a_network_claim_is_not_run(
     monkeypatch.setenv("NCLIB_LEDGER", str(tmp_path))
     claims = [claim for claim in ALL if claim.profile != "exact"]
     assert {claim.verdict for claim in claims} == {"not run"}
+
+
+def _ideal(config: RunConfig, follow: RunConfig, spread: float) -> RunRecord:
+    """The record of a network that reaches the optimum of ``follow``, up to a spread in classes."""
+    optimum = class_encoding_runs.optimum(follow)
+    means, weight = optimum.means, optimum.weight
+    labels = torch.arange(len(means)).repeat(8)
+    noise = spread * means.norm() * _cases.gaussian(len(labels), means.shape[1], seed=4)
+    report = metrics.measure(means[labels] + noise, labels, weight=weight, bias=optimum.bias)
+    entry = {"epoch": config.epochs, "accuracy": 1.0, "report": report.to_dict()}
+    arrays = {"class_means": means.float().numpy(), "weight": weight.float().numpy()}
+    return RunRecord(config, [], {"train_accuracy": 1.0}, {"train": [entry]}, arrays, {})
+
+
+@pytest.mark.parametrize(
+    ("follow", "spread", "text", "book"),
+    [
+        (None, 1e-3, "reproduced", "reproduced"),
+        (None, 0.3, "partly", "reproduced"),  # everything but NC1
+        ({"encoding": "one_hot", "encoding_options": {}}, 1e-3, "partly", "partly"),
+        ({"lam_w": 0.005}, 1e-3, "reproduced", "partly"),  # collapsed, but elsewhere
+    ],
+)
+def test_records_decide_about_networks(
+    fresh: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    follow: dict[str, Any] | None,
+    spread: float,
+    text: str,
+    book: str,
+) -> None:
+    monkeypatch.setenv("NCLIB_LEDGER", str(tmp_path))
+    for config in class_encoding_runs.grid("laptop", seeds=(0,)):
+        fields = {**config.model_dump(), **(follow or {})}
+        ledger.publish(_ideal(config, RunConfig.model_validate(fields), spread))
+    assert papers.claim("class-encoding/networks-laptop").verdict == text
+    assert papers.claim("book/networks-laptop").verdict == book
+    assert papers.claim("class-encoding/networks-paper").verdict == "not run"
 
 
 # --- Rendering -----------------------------------------------------------------------------------
