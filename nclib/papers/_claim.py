@@ -37,7 +37,7 @@ class Evidence:
         if self.bound == 0:  # a count of wrong answers
             return f"{self.found}: {self.value:.0f} of {cases}"
         # A residual near rounding differs between processors: only its bound is printed.
-        if self.relation == "<=" and self.ok and abs(self.value) < 1e-3:
+        if self.relation == "<=" and self.ok and self.bound < 1e-3:
             number = f"≤ {self.bound:.0e}".replace("e-0", "e-")
         else:
             number = f"= {self.value:.3g}" if abs(self.value) > 1e-6 else "= 0 to rounding"
