@@ -32,10 +32,10 @@ class Agreement:
         bias: Tensor | None,
         dtype: torch.dtype,
     ) -> None:
-        distances = pair_distances(means - span.centre)
-        equal = distances <= span.resolution
+        equal = span.distances <= span.resolution
         self.first_equal = equal.int().argmax(1)
-        self.mean_radius = (_SAFETY / 2 * distances.masked_fill(equal, torch.inf).amin(1)).to(dtype)
+        others = span.distances.masked_fill(equal, torch.inf)
+        self.mean_radius = (_SAFETY / 2 * others.amin(1)).to(dtype)
         self.coordinates = span.coordinates.to(dtype)
         self.half_norms = (span.coordinates.square().sum(1) / 2).to(dtype)
 
@@ -46,7 +46,7 @@ class Agreement:
         # A constant per row changes no decision, and its size would cost digits.
         logits = logits - logits.mean(1, keepdim=True)
         best, self.choice = logits.max(1)
-        radii = (best[:, None] - logits) / pair_distances(weight)[self.choice]
+        radii = (best[:, None] - logits) / pair_distances(weight, weight @ weight.T)[self.choice]
         radii.scatter_(1, self.choice[:, None], torch.inf)
         self.choice_radius = (_SAFETY * radii.nan_to_num(0.0, posinf=torch.inf).amin(1)).to(dtype)
         self.logits = logits.to(dtype)

@@ -147,6 +147,7 @@ class ClassSpan(NamedTuple):
     basis: Float[Tensor, "P r"]  # orthonormal columns
     spread: Float[Tensor, " r"]  # eigenvalues of Σ_B
     coordinates: Float[Tensor, "K r"]  # of the centred means, in the basis
+    distances: Float[Tensor, "K K"]  # between the means
     resolution: float  # distance below which two means are equal but for rounding
 
 
@@ -165,7 +166,8 @@ def class_span(
     centre = weights @ means
     centred = means - centre
     root = weights.sqrt()[:, None]
-    eigenvalues, vectors = torch.linalg.eigh((root * centred) @ (root * centred).T)
+    gram = centred @ centred.T
+    eigenvalues, vectors = torch.linalg.eigh(root * gram * root.T)
     # Rounding moves each mean by about eps times its size (before centring), and the eigenvalues of
     # a Gram matrix by about K float64 units; what is smaller than both is no direction of its own.
     resolution = 16 * eps * float(means.norm(dim=1).max())
@@ -174,8 +176,10 @@ def class_span(
     kept[: num_classes - min(num_classes - 1, dim)] = False  # the rank is at most min(K − 1, P)
     spread = eigenvalues[kept].flip(0)
     axes = vectors[:, kept].flip(1)
-    basis = (root * centred).T @ (axes / spread.sqrt())
-    return ClassSpan(weights, centre, basis, spread, centred @ basis, resolution)
+    basis = centred.T @ (root * axes / spread.sqrt())
+    coordinates = axes * spread.sqrt() / root
+    distances = pair_distances(centred, gram)
+    return ClassSpan(weights, centre, basis, spread, coordinates, distances, resolution)
 
 
 def refined(span: ClassSpan, means: Float[Tensor, "K P"]) -> ClassSpan:
@@ -186,9 +190,10 @@ def refined(span: ClassSpan, means: Float[Tensor, "K P"]) -> ClassSpan:
     return span._replace(centre=centre, coordinates=coordinates, spread=spread)
 
 
-def pair_distances(vectors: Float[Tensor, "K P"]) -> Float[Tensor, "K K"]:
-    """Distances between rows: by the Gram matrix, and by differences where that would cancel."""
-    gram = vectors @ vectors.T
+def pair_distances(
+    vectors: Float[Tensor, "K P"], gram: Float[Tensor, "K K"]
+) -> Float[Tensor, "K K"]:
+    """Distances between rows: by their Gram matrix, and by differences where that would cancel."""
     norms = gram.diagonal()
     total = norms[:, None] + norms
     squares = (total - 2 * gram).clamp(min=0)
@@ -219,13 +224,13 @@ def collapse_report(
     nc1 = float((within / span.spread).sum()) / num_classes if len(span.spread) else nc1_ratio
 
     upper = torch.triu_indices(num_classes, num_classes, offset=1, device=means.device).unbind()
-    distances = pair_distances(means - span.centre)[upper]
+    gram = centred @ centred.T
+    distances = pair_distances(centred, gram)[upper]
     distances = torch.where(distances > span.resolution, distances, 0.0)
     pair_variances = (variances[upper[0]] + variances[upper[1]]) / 2
     norms = centred.norm(dim=1)
-    directions = centred / norms[:, None]
-    cosines = (directions @ directions.T)[upper]
-    apart = pair_distances(directions)[upper]
+    cosines = gram / norms[:, None] / norms
+    apart = pair_distances(centred / norms[:, None], cosines)[upper]
     apart = torch.where((distances == 0) & ~apart.isnan(), 0.0, apart)
 
     return CollapseReport(
@@ -234,10 +239,10 @@ def collapse_report(
         nc1_cdnv=float((pair_variances / distances.square()).mean()),
         nc1_per_class=(variances / between).cpu(),
         nc2_norm_cv=float(norms.std(correction=0) / norms.mean()),
-        nc2_angle=float((cosines + 1 / (num_classes - 1)).abs().mean()),
-        nc2_etf=etf_distance(centred @ centred.T),
+        nc2_angle=float((cosines[upper] + 1 / (num_classes - 1)).abs().mean()),
+        nc2_etf=etf_distance(gram),
         nc2_uniformity=float(-apart.log().mean()),
-        **_duality(weight, means, centred),
+        **_duality(weight, means, span.centre, centred),
         nc4=nc4,
         counts=counts.long().cpu(),
         variances=variances.cpu(),
@@ -248,7 +253,10 @@ def collapse_report(
 
 
 def _duality(
-    weight: Tensor | None, means: Float[Tensor, "K P"], centred: Float[Tensor, "K P"]
+    weight: Tensor | None,
+    means: Float[Tensor, "K P"],
+    centre: Float[Tensor, " P"],
+    centred: Float[Tensor, "K P"],
 ) -> dict[str, Any]:
     """The NC3 family, None in every field without a classifier."""
     if weight is None:
@@ -257,10 +265,11 @@ def _duality(
     weight = weight.to(means)
     unit = weight / weight.norm()
     alignment = _cosines(weight - weight.mean(0), centred)
-    left, _, right = torch.linalg.svd(weight @ means.T)
+    cross = weight @ centred.T
+    left, _, right = torch.linalg.svd(cross + (weight @ centre)[:, None])  # of W H̄
     return {
         "nc3": float((unit - centred / centred.norm()).norm()),
-        "nc3_duality": etf_distance(weight @ centred.T),
+        "nc3_duality": etf_distance(cross),
         "nc3_alignment": float(alignment.mean()),
         "nc3_alignment_per_class": alignment.cpu(),
         "nc3_prime": float((unit - (left @ right) @ (means / means.norm())).norm()),
