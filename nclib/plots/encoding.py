@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import plotly.graph_objects as go
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -238,21 +239,21 @@ def transition_check(
 
 
 def rotation_cosine(
-    angles: Tensor, curve: Tensor, dots: Mapping[float, Sequence[float]], *, num_classes: int
+    angles: Tensor, dots: Mapping[float, Sequence[float]], *, num_classes: int
 ) -> Figure:
     r"""Alignment of classifier and class means when one-hot labels are rotated.
 
     Args:
-        angles: of the rotation, in radians.
-        curve: :math:`(K-2+2\cos\varphi)/K`.
+        angles: of the rotation, in radians, increasing.
         dots: by :math:`\lambda_b`, the cosine at the certified optimum.
-        num_classes: K.
+        num_classes: K; the curve is :math:`(K-2+2\cos\varphi)/K`.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.8))
     degrees = angles.rad2deg()
-    axes.plot(
-        degrees, curve, color=PALETTE["black"], label=rf"$(K-2+2\cos\varphi)/K$, $K={num_classes}$"
-    )
+    fine = torch.linspace(float(angles[0]), float(angles[-1]), 181)
+    curve = (num_classes - 2 + 2 * fine.cos()) / num_classes
+    name = rf"$(K-2+2\cos\varphi)/K$, $K={num_classes}$"
+    axes.plot(fine.rad2deg(), curve, color=PALETTE["black"], label=name)
     for index, (penalty, values) in enumerate(dots.items()):
         shown = slice(index % len(dots), None, len(dots))  # each penalty at its own angles
         axes.plot(
