@@ -62,7 +62,7 @@ _PROFILES: dict[str, dict[str, Any]] = {
 def config(profile: str, **changes: Any) -> RunConfig:
     """The run of a profile with one-hot labels and a free bias, with some fields changed."""
     fields = {**_COMMON, **_PROFILES[profile], "profile": profile, **changes}
-    images = fields.get("per_class") or data.info(fields["dataset"]).train_per_class[0]
+    images = _images(fields["dataset"], fields.get("per_class"))
     return RunConfig.model_validate({"lam_h": _STRENGTH / images, **fields})
 
 
@@ -100,6 +100,11 @@ def grid(
     ]
 
 
+def images_per_class(run: RunConfig) -> int:
+    """n, the training images of every class."""
+    return _images(run.dataset, run.per_class)
+
+
 def optimum(run: RunConfig) -> ufm.UFMSolution:
     """The certified optimum of the unconstrained features model with a run's labels and penalties.
 
@@ -107,10 +112,9 @@ def optimum(run: RunConfig) -> ufm.UFMSolution:
     """
     targets = run.targets()
     classes = targets.shape[1]
-    images = run.per_class or data.info(run.dataset).train_per_class[0]
     return ufm.solve(
         targets,
-        torch.full((classes,), images, dtype=torch.float64),
+        torch.full((classes,), images_per_class(run), dtype=torch.float64),
         lam_w=run.lam_w,
         lam_h=run.lam_h,
         lam_b=run.lam_b,
@@ -123,7 +127,11 @@ def gram_misfit(record: RunRecord) -> float:
 
     :math:`\|\bar H^\top\bar H - \bar H^{*\top}\bar H^*\|_F / \|\bar H^{*\top}\bar H^*\|_F`.
     """
-    trained = torch.from_numpy(record.arrays["class_means"]).double()
+    trained = record.tensor("class_means")
     certified = optimum(record.config).means
     expected = certified @ certified.T
     return float((trained @ trained.T - expected).norm() / expected.norm())
+
+
+def _images(dataset: str, per_class: int | None) -> int:
+    return per_class or data.info(dataset).train_per_class[0]

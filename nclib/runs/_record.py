@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from nclib._io import write_atomic
 from nclib.runs._config import RunConfig
@@ -85,6 +87,10 @@ class RunRecord:
     def save(self, path: Path) -> None:
         """Write the record: afterwards the file is whole or as it was before."""
         write_atomic(path, self.to_json().encode())
+
+    def tensor(self, name: str) -> Tensor:
+        """One of the arrays, in float64."""
+        return torch.from_numpy(self.arrays[name]).double()
 
     def report(self, split: Literal["train", "test"], index: int = -1) -> CollapseReport:
         """A measured report, the last one unless another index is given; it holds no means."""
