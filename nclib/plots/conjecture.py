@@ -34,7 +34,7 @@ def conjecture_scatter(
 
     x, y = placed(labels.numpy()), placed(means.numpy())
     y = np.where(coincide.numpy(), _TOP * 10 ** rng.uniform(-0.2, 0.2, len(y)), y)
-    fig, axes = plt.subplots(figsize=(7.0, 5.0))
+    fig, axes = plt.subplots(figsize=(6.0, 5.2))
     axes.axhspan(_FLOOR / 6, _FLOOR * 6, color=PALETTE["grey"], alpha=0.12, lw=0)
     axes.axvspan(_FLOOR / 6, _FLOOR * 6, color=PALETTE["grey"], alpha=0.12, lw=0)
     axes.axhspan(_TOP / 2, _TOP * 2, color=PALETTE["vermilion"], alpha=0.10, lw=0)
@@ -71,7 +71,7 @@ def gram_pairs(pairs: Sequence[tuple[str, Tensor, str, Tensor]]) -> Figure:
     Args:
         pairs: title and (K, K) rows of the labels, title and (K, P) rows of the class means.
     """
-    fig, all_axes = plt.subplots(1, 2 * len(pairs), figsize=(7.2, 2.6))
+    fig, all_axes = plt.subplots(1, 2 * len(pairs), figsize=(6.4, 2.5))
     panels = [(title, rows) for a, ya, b, hb in pairs for title, rows in ((a, ya), (b, hb))]
     for axes, (title, rows) in zip(all_axes, panels, strict=True):
         gram = (rows @ rows.T).numpy()
@@ -92,7 +92,7 @@ def mean_triangles(panels: Sequence[tuple[str, Tensor]]) -> Figure:
     Args:
         panels: a title and a (3, P) tensor of class means each.
     """
-    fig, all_axes = plt.subplots(1, len(panels), figsize=(7.2, 2.7), squeeze=False)
+    fig, all_axes = plt.subplots(1, len(panels), figsize=(6.4, 2.7), squeeze=False)
     for axes, (title, rows) in zip(all_axes[0], panels, strict=True):
         means = rows.numpy()
         centre = means.mean(0)
@@ -130,7 +130,7 @@ def nc2_disc(axis: Tensor, misfit: Tensor, radius: float) -> Figure:
         misfit: (S, S) relative distance of the centred Gram matrix from a multiple of C.
         radius: the largest tilt for which the closed form holds.
     """
-    fig, axes = plt.subplots(figsize=(5.6, 4.4))
+    fig, axes = plt.subplots(figsize=(5.2, 4.2))
     ticks = axis.numpy()
     values = np.maximum(misfit.numpy(), 1e-16)
     mesh = axes.pcolormesh(ticks, ticks, values.T, cmap=SEQUENTIAL, vmin=0, rasterized=True)
@@ -173,7 +173,7 @@ def bias_trap(
         labels: defect of the labels.
         slope_one: (S,) the asymptote of ``ssetf``.
     """
-    fig, axes = plt.subplots(figsize=(7.0, 4.0))
+    fig, axes = plt.subplots(figsize=(6.0, 4.2))
     x = lam_b.numpy()
     axes.axhline(labels, color=PALETTE["grey"], ls=":", label="labels Ȳ: SSETF defect")
     axes.loglog(x, ssetf.numpy(), "o-", ms=4, color=PALETTE["blue"], label="H̄*: SSETF defect")
