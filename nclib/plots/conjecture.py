@@ -185,7 +185,7 @@ def bias_trap(
         "--",
         color=PALETTE["black"],
         lw=1.2,
-        label="its limit, slope 1",
+        label="limit of the SSETF defect, slope 1",
     )
     axes.axhline(1e-3, color=PALETTE["vermilion"], lw=1.2)
     axes.annotate(
