@@ -311,7 +311,7 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     count = 0
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict(
-            {k: cell.metadata[k] for k in ("tags", "mystnb", "slideshow") if k in cell.metadata}
+            {k: cell.metadata[k] for k in ("tags", "mystnb", "slideshow") if cell.metadata.get(k)}
         )
         if cell.cell_type != "code":
             continue

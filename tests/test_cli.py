@@ -1,0 +1,124 @@
+"""The command nclib."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from tiny import chapter
+from typer.testing import CliRunner
+
+from nclib.cli import app
+
+
+@pytest.fixture
+def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NCLIB_NOTEBOOKS", str(tmp_path / "notebooks"))
+    monkeypatch.setenv("NCLIB_BUILD", str(tmp_path / "build"))
+    chapter(tmp_path / "notebooks" / "part" / "one.ipynb", "print(lam, sizes, label)")
+    return tmp_path / "notebooks"
+
+
+def call(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, list(arguments))
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_help_is_quick_since_it_imports_little() -> None:
+    heavy = "{'torch', 'matplotlib', 'papermill', 'snakemake', 'lightning'}"
+    script = f"import sys, nclib.cli; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    # The check itself can fail:
+    assert subprocess.run([sys.executable, "-c", "import torch; " + script], check=False).returncode
+
+
+def test_chapters_are_listed(notebooks: Path) -> None:
+    assert call("chapters") == (0, "part/one\tThe chapter one\n", "")
+
+
+def test_parameters_of_a_chapter_are_listed(notebooks: Path) -> None:
+    code, out, _ = call("chapters", "part/one")
+    assert code == 0
+    assert "lam\tfloat\t0.1\tweight decay\n" in out
+
+
+def test_run_takes_parameters_and_says_where_the_output_is(notebooks: Path) -> None:
+    given = ["-p", "lam", "-2", "-p", "sizes", "[3]", "-p", "label", "x y"]
+    code, out, _ = call("run", "part/one", *given)
+    assert code == 0
+    notebook = nbformat.read(out.strip(), as_version=4)
+    assert [o.text for c in notebook.cells for o in c.get("outputs", [])] == ["-2.0 [3] x y\n"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["part/on"], "no chapter 'part/on' (near: part/one)"),
+        (["part/one", "-p", "sed", "1"], "has no parameter 'sed' (near: seed)"),
+        (["part/one", "-p", "seed", "x"], "parameter seed takes int, got 'x'"),
+        (["part/one", "-p", "seed"], "expected -p name value"),
+        (["part/one", "--seed", "1"], "'--seed' is no option"),
+    ],
+)
+def test_run_refuses_in_one_line(notebooks: Path, arguments: list[str], message: str) -> None:
+    code, out, err = call("run", *arguments)
+    assert (code, out) == (1, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_failing_chapter_is_reported(notebooks: Path) -> None:
+    chapter(notebooks / "bad.ipynb", "1 / 0")
+    code, _, err = call("run", "bad")
+    assert code == 1
+    assert "bad: cell 3 of 3 failed" in err
+    assert "ZeroDivisionError" in err
+
+
+def test_train_wants_one_thing_to_train() -> None:
+    assert call("train")[0] == 1
+    assert call("train", "--grid", "a", "--id", "b")[2] == (
+        "nclib: name one of --config, --grid and --id\n"
+    )
+
+
+def test_train_names_a_bad_field(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text('{"paper": "x", "profile": "smoke", "dataset": "digits", "epoch": 1}')
+    code, _, err = call("train", "--config", str(path))
+    assert code == 1
+    assert "epoch" in err
+
+
+def test_the_ledger_verifies() -> None:
+    code, out, err = call("ledger", "verify")
+    assert (code, err) == (0, "")
+    assert "all whole and in their place" in out
+
+
+def test_an_edited_record_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "paper").mkdir()
+    (tmp_path / "paper" / "0123.json").write_text("{")
+    monkeypatch.setenv("NCLIB_LEDGER", str(tmp_path))
+    code, _, err = call("ledger", "verify")
+    assert code == 1
+    assert "torn" in err
+
+
+def test_a_record_is_shown_by_the_beginning_of_its_id() -> None:
+    _, listed, _ = call("ledger", "list")
+    name = listed.split("\t")[0]
+    code, shown, _ = call("ledger", "show", name[:12])
+    assert code == 0
+    assert '"provenance"' in shown
+    assert call("ledger", "show", "none")[2].startswith("nclib: 0 records")
+
+
+def test_doctor_says_what_can_run(notebooks: Path) -> None:
+    code, out, _ = call("doctor")
+    assert code == 0
+    assert "\nsmoke profile\tyes\t" in out
+    assert "\nledger\t" in out
