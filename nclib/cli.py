@@ -31,8 +31,12 @@ def list_chapters(
     from nclib import chapters
 
     if chapter is None:
-        found = chapters.list_chapters()
-        _table(["chapter", "title"], [[c.name, c.title] for c in found])
+        with _told():
+            rows = [
+                [c.name, c.title, ", ".join(chapters.parameters(c))]
+                for c in chapters.list_chapters()
+            ]
+        _table(["chapter", "title", "parameters"], rows)
         return
     with _told():
         found_parameters = chapters.parameters(chapter)
@@ -309,3 +313,7 @@ class _bar:
 
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
+
+
+if __name__ == "__main__":
+    app()

@@ -36,7 +36,8 @@ def test_help_is_quick_since_it_imports_little() -> None:
 
 
 def test_chapters_are_listed(notebooks: Path) -> None:
-    assert call("chapters") == (0, "part/one\tThe chapter one\n", "")
+    names = "profile, seed, lam, sizes, label"
+    assert call("chapters") == (0, f"part/one\tThe chapter one\t{names}\n", "")
 
 
 def test_parameters_of_a_chapter_are_listed(notebooks: Path) -> None:
@@ -57,7 +58,7 @@ def test_run_takes_parameters_and_says_where_the_output_is(notebooks: Path) -> N
     ("arguments", "message"),
     [
         (["part/on"], "no chapter 'part/on' (near: part/one)"),
-        (["part/one", "-p", "sed", "1"], "has no parameter 'sed' (near: seed)"),
+        (["part/one", "-p", "sed", "1"], "has no parameter 'sed' (near: seed, sizes)"),
         (["part/one", "-p", "seed", "x"], "parameter seed takes int, got 'x'"),
         (["part/one", "-p", "seed"], "expected -p name value"),
         (["part/one", "--seed", "1"], "'--seed' is no option"),
