@@ -249,7 +249,7 @@ def _solve_augmented(problem: Problem, tol: float) -> Solution:
             if spare == 0:
                 break
             spare -= 1
-        state.sigma = min(3.0 * state.sigma, MAX_SIGMA)
+        state.sigma = min(10.0 * state.sigma, MAX_SIGMA)
         new = state.step()
         if new.objective > best.objective:
             new = new._replace(**{name: getattr(best, name) for name in _PRIMAL})
@@ -289,7 +289,7 @@ class _AugmentedLagrangian:
             self.bias = problem.best_bias(self.x, self.bias)
             dual = problem.loss.gradient(problem.logits(self.x, self.bias))
         values = envelope.values - envelope.clipped
-        bias = problem.best_bias((envelope.left * values) @ envelope.right, self.bias)
+        bias = problem.best_bias((envelope.left * values) @ envelope.right, self.bias, steps=2)
         return _finish(
             problem,
             envelope.left,
@@ -351,7 +351,7 @@ def _damping(problem: Problem, step_x: Tensor, step_b: Tensor) -> float:
     if isinstance(problem.loss, SquaredError):
         return 1.0
     reach = float(problem.logits(step_x, step_b).abs().max())
-    return math.log1p(reach) / reach if reach > 0 else 1.0
+    return min(1.0, (1 + math.log1p(reach)) / reach) if reach > 0 else 1.0
 
 
 def relative_gap(problem: Problem, solution: Solution, *, floor: float = 0.0) -> float:
