@@ -7,41 +7,18 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from jaxtyping import Float
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
-    PlainSerializer,
     field_validator,
     model_validator,
 )
 from torch import Tensor
 
 from nclib import data, encodings, models
-
-Number = int | float
-
-
-def _as_items(options: Any) -> Any:
-    """Options as sorted pairs: hashable, and one form for one meaning (1.0 is 1)."""
-    if isinstance(options, Mapping):
-        options = options.items()
-    return tuple(
-        sorted(
-            (name, int(value) if isinstance(value, float) and value.is_integer() else value)
-            for name, value in options
-        )
-    )
-
-
-Options = Annotated[
-    tuple[tuple[str, Number], ...], BeforeValidator(_as_items), PlainSerializer(dict)
-]
-# JSON has no infinity; pydantic reads the string back.
-Penalty = Annotated[float, PlainSerializer(lambda value: "inf" if math.isinf(value) else value)]
 
 
 class RunConfig(BaseModel):
@@ -67,43 +44,43 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    # What the run belongs to: its folder in the ledger, and how far it goes.
-    paper: str
-    profile: Literal["smoke", "laptop", "paper"]
+    paper: str  #: Folder of the ledger that the run belongs to.
+    profile: Literal["smoke", "laptop", "paper"]  #: How far it goes.
 
-    # Data and labels.
-    dataset: str
-    per_class: int | None = None  # training images a class, drawn with the seed; None: all
-    encoding: str = "one_hot"
-    encoding_options: Options = ()
-    augment: bool = False
+    dataset: str  #: A key of ``nclib.data.DATASETS``.
+    per_class: int | None = None  #: Training images a class, drawn with the seed; None: all.
+    encoding: str = "one_hot"  #: A key of ``nclib.encodings.ENCODINGS``.
+    encoding_options: tuple[tuple[str, float], ...] = ()  #: Its options; a mapping is accepted.
+    augment: bool = False  #: Random crops and flips.
 
-    # Network.
-    model: str = "mlp"
-    width: int = 64
-    feature_dim: int = 64  # P
-    feature_layer: Literal["linear", "relu"] = "linear"  # signed features, or nonnegative ones
+    model: str = "mlp"  #: A key of ``nclib.models.MODELS``.
+    width: int = 64  #: Of its layers, where that is free.
+    feature_dim: int = 64  #: P, the dimension of the features.
+    feature_layer: Literal["linear", "relu"] = "linear"  #: Features of both signs, or nonnegative.
 
-    # Objective.
-    loss: Literal["mse", "ce"] = "mse"
-    lam_w: Penalty = 0.0
-    lam_h: Penalty = 0.0
-    lam_b: Penalty = 0.0  # 0: a free bias; inf: none
-    weight_decay: float = 0.0  # of the parameters below the features
+    loss: Literal["mse", "ce"] = "mse"  #: Half the squared distance, or cross-entropy.
+    lam_w: float = 0.0  #: Penalty on the classifier.
+    lam_h: float = 0.0  #: Penalty on the features.
+    lam_b: float = 0.0  #: Penalty on the bias; 0: a free bias, inf: none.
+    weight_decay: float = 0.0  #: Of the parameters below the features.
 
-    # Optimisation.
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    lr: float = 0.05
-    momentum: float = 0.9  # of SGD; AdamW keeps its own β
-    schedule: Literal["cosine", "constant"] = "cosine"
-    warmup_epochs: int = 0
-    epochs: int
-    batch_size: int = 128
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    seed: int = 0
+    optimizer: Literal["sgd", "adamw"] = "sgd"  #: AdamW keeps its usual β.
+    lr: float = 0.05  #: Learning rate after the warm-up.
+    momentum: float = 0.9  #: Of SGD.
+    schedule: Literal["cosine", "constant"] = "cosine"  #: After the warm-up.
+    warmup_epochs: int = 0  #: Epochs in which the learning rate rises to its full value.
+    epochs: int  #: Passes over the training images.
+    batch_size: int = 128  #: Images a step.
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"  #: As Lightning Fabric names it.
+    seed: int = 0  #: Of the subset, the initial weights, the batches and the augmentation.
 
-    # Collapse is measured before training, every so many epochs, and at the end.
-    measure_every: int = 10
+    measure_every: int = 10  #: Epochs between measurements of collapse; also before and at the end.
+
+    @field_validator("encoding_options", mode="before")
+    @classmethod
+    def _as_items(cls, options: Any) -> Any:
+        """Sorted pairs: hashable, and in one form whatever the order."""
+        return tuple(sorted(options.items() if isinstance(options, Mapping) else options))
 
     @field_validator("paper")
     @classmethod
@@ -186,7 +163,11 @@ class RunConfig(BaseModel):
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces, and only the fields that are not the default."""
-        fields = self.model_dump(mode="json", exclude_defaults=True)
+        fields = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value != field.get_default():
+                fields[name] = _canonical(value)
         return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property
@@ -197,6 +178,13 @@ class RunConfig(BaseModel):
     def replace(self, **changes: Any) -> Self:
         """The same configuration with some fields changed, validated anew."""
         return type(self).model_validate({**self.model_dump(), **changes})
+
+
+def _canonical(value: Any) -> Any:
+    """A field's value as the canonical JSON has it."""
+    if isinstance(value, tuple):  # options: a whole number is the same as 1 and as 1.0
+        return {name: int(item) if item.is_integer() else item for name, item in value}
+    return "inf" if value == math.inf else value  # JSON has no infinity
 
 
 def _require(holds: bool, value: Any, expected: str) -> Any:
