@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from nclib.papers._cases import apart, etf_misfit, misfit, near
@@ -40,8 +39,7 @@ def _of(profile: str, *encodings: str) -> list[RunRecord] | None:
 
 def _matrices(record: RunRecord) -> tuple[Tensor, Tensor]:
     """Class means (K, P) and classifier (K, P)."""
-    means, weight = (torch.from_numpy(record.arrays[name]) for name in ("class_means", "weight"))
-    return means.double(), weight.double()
+    return record.tensor("class_means"), record.tensor("weight")
 
 
 def _centred_misfit(record: RunRecord) -> float:
