@@ -108,10 +108,16 @@ class _Run:
 
     def __init__(self, config: RunConfig) -> None:
         from lightning.fabric import Fabric  # slow to import
+        from lightning.fabric.plugins.environments import LightningEnvironment
 
         self.config = config
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-        self.fabric = Fabric(accelerator=accelerator, devices=1, precision=config.precision)
+        self.fabric = Fabric(
+            accelerator=accelerator,
+            devices=1,
+            precision=config.precision,
+            plugins=LightningEnvironment(),  # one process, wherever SLURM may be installed
+        )
         self.device = self.fabric.device
         dataset = data.load(config.dataset, device=self.device)
         self.info, self.train, self.test = dataset.info, dataset.train, dataset.test
