@@ -107,8 +107,8 @@ def lambda_b_transition(
         return [f"{x:.2f}".replace("-0.00", "0.00") for x in gram.flatten().tolist()]
 
     def label(index: int) -> str:
-        side = "simplex ETF" if values[index] <= threshold else "on the way to an orthogonal frame"
-        return f"Gram matrix of the class means: {side}"
+        side = "simplex ETF" if values[index] <= threshold else "towards an orthogonal frame"
+        return f"Gram matrix of the means: {side}"
 
     figure = go.Figure()
     blue = {"color": PALETTE["blue"]}
@@ -159,24 +159,34 @@ def lambda_b_transition(
         steps.append({"method": "update", "label": f"{values[index]:.3g}", "args": arguments})
     cells = {"showgrid": False, "zeroline": False, "tickvals": places, "title": "class"}
     figure.update_layout(
-        title={"text": "Penalising the bias opens the simplex ETF<br>into an orthogonal frame"},
-        height=760,
-        margin={"l": 55, "r": 10, "t": 80, "b": 10},
-        legend={"x": 0.99, "y": 0.99, "xanchor": "right", "yanchor": "top"},
-        xaxis={"type": "log", "dtick": 1, "title": "bias penalty λ<sub>b</sub>", "anchor": "y"},
-        yaxis={"title": "shift β in I − βJ/K", "domain": [0.66, 1], "range": [-0.05, 1.12]},
+        title={
+            "text": "Penalising the bias opens<br>the simplex ETF into an orthogonal frame",
+            "y": 0.965,
+            "yanchor": "top",
+        },
+        height=780,
+        margin={"l": 55, "r": 10, "t": 110, "b": 10},
+        legend={"orientation": "h", "x": 0, "y": 1.01, "xanchor": "left", "yanchor": "bottom"},
+        xaxis={
+            "type": "log",
+            "dtick": 1,
+            "range": [math.log10(values[0]) - 0.1, math.log10(values[-1]) + 0.1],
+            "title": "bias penalty λ<sub>b</sub>",
+            "anchor": "y",
+        },
+        yaxis={"title": "shift β in I − βJ/K", "domain": [0.66, 1], "range": [-0.05, 1.2]},
         xaxis2=cells | {"anchor": "y2", "range": [0.4, size + 0.6], "constrain": "domain"},
         yaxis2=cells | {"domain": [0, 0.48], "range": [size + 0.6, 0.4], "scaleanchor": "x2"},
     )
     dashed = {"color": PALETTE["grey"], "dash": "dash"}
-    figure.add_shape(type="line", x0=threshold, x1=threshold, y0=0, y1=1.05, line=dashed)
+    figure.add_shape(type="line", x0=threshold, x1=threshold, y0=0, y1=1.18, line=dashed)
     figure.add_annotation(
         text=f"threshold c/(1−c) = {threshold:.3g}",
         x=math.log10(threshold),
-        y=0.06,
+        y=1.1,
         showarrow=False,
-        xanchor="right",
-        xshift=-6,
+        xanchor="left",
+        xshift=5,
     )
     figure.add_annotation(
         text=label(first), x=0.5, y=0.535, xref="paper", yref="paper", showarrow=False
