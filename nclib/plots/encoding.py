@@ -101,10 +101,15 @@ def lambda_b_transition(
     """
     size, first = len(grams[0]), len(penalties) // 2
     places = list(range(1, size + 1))
-    values = penalties.tolist()
+    # Rounded, so that the page's data are the same on every machine (+ 0.0: no negative zero).
+    values = [float(f"{value:.5g}") for value in penalties.tolist()]
+    heights = [round(value, 4) + 0.0 for value in measured]
+
+    def entries(gram: Tensor) -> list[float]:
+        return [round(x, 4) + 0.0 for x in gram.flatten().tolist()]
 
     def texts(gram: Tensor) -> list[str]:
-        return [f"{x:.2f}".replace("-0.00", "0.00") for x in gram.flatten().tolist()]
+        return [f"{x:.2f}".replace("-0.00", "0.00") for x in entries(gram)]
 
     def label(index: int) -> str:
         side = "simplex ETF" if values[index] <= threshold else "towards an orthogonal frame"
@@ -112,14 +117,13 @@ def lambda_b_transition(
 
     figure = go.Figure()
     blue = {"color": PALETTE["blue"]}
-    figure.add_scatter(x=values, y=formula.tolist(), mode="lines", name="theorem", line=blue)
+    curve = [round(value, 4) for value in formula.tolist()]
+    figure.add_scatter(x=values, y=curve, mode="lines", name="theorem", line=blue)
     dots = {"color": PALETTE["black"], "size": 5}
-    figure.add_scatter(
-        x=values, y=list(measured), mode="markers", name="certified optimum", marker=dots
-    )
+    figure.add_scatter(x=values, y=heights, mode="markers", name="certified optimum", marker=dots)
     figure.add_scatter(
         x=[values[first]],
-        y=[measured[first]],
+        y=[heights[first]],
         mode="markers",
         name="shown below",
         marker={"color": PALETTE["vermilion"], "size": 14, "symbol": "diamond"},
@@ -136,7 +140,7 @@ def lambda_b_transition(
         marker={
             "symbol": "square",
             "size": int(260 / (size + 0.2)),
-            "color": grams[first].flatten().tolist(),
+            "color": entries(grams[first]),
             "colorscale": "RdBu",
             "cmin": -1,
             "cmax": 1,
@@ -151,8 +155,8 @@ def lambda_b_transition(
     for index, gram in enumerate(grams):
         change = {
             "x": [[values[index]], figure.data[3].x],
-            "y": [[measured[index]], figure.data[3].y],
-            "marker.color": [PALETTE["vermilion"], gram.flatten().tolist()],
+            "y": [[heights[index]], figure.data[3].y],
+            "marker.color": [PALETTE["vermilion"], entries(gram)],
             "text": [None, texts(gram)],
         }
         arguments = [change, {"annotations[1].text": label(index)}, [2, 3]]
@@ -170,7 +174,10 @@ def lambda_b_transition(
         xaxis={
             "type": "log",
             "dtick": 1,
-            "range": [math.log10(values[0]) - 0.1, math.log10(values[-1]) + 0.1],
+            "range": [
+                round(math.log10(values[0]) - 0.1, 4),
+                round(math.log10(values[-1]) + 0.1, 4),
+            ],
             "title": "bias penalty λ<sub>b</sub>",
             "anchor": "y",
         },
@@ -179,10 +186,12 @@ def lambda_b_transition(
         yaxis2=cells | {"domain": [0, 0.48], "range": [size + 0.6, 0.4], "scaleanchor": "x2"},
     )
     dashed = {"color": PALETTE["grey"], "dash": "dash"}
-    figure.add_shape(type="line", x0=threshold, x1=threshold, y0=0, y1=1.18, line=dashed)
+    figure.add_shape(
+        type="line", x0=round(threshold, 6), x1=round(threshold, 6), y0=0, y1=1.18, line=dashed
+    )
     figure.add_annotation(
         text=f"threshold c/(1−c) = {threshold:.3g}",
-        x=math.log10(threshold),
+        x=round(math.log10(threshold), 4),
         y=1.1,
         showarrow=False,
         xanchor="left",
