@@ -414,7 +414,7 @@ def _kernel(profile: str | None, threads: int | None) -> Iterator[None]:
         spec.parent.mkdir(parents=True)
         launch = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         kernel = {
-            "argv": [*launch, "--IPKernelApp.log_level=ERROR"],
+            "argv": [*launch, "--IPKernelApp.log_level=CRITICAL"],
             "display_name": "Python 3",
             "language": "python",
             "env": settings,
