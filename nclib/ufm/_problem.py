@@ -60,7 +60,10 @@ class Problem(NamedTuple):
         penalty = torch.zeros((), dtype=dual.dtype, device=dual.device)
         if self.lam_b == 0:
             dual = self._balanced(dual)
-        norm = float(torch.linalg.matrix_norm(dual * self.roots, 2))
+        scaled = dual * self.roots
+        gram = scaled @ scaled.T if len(scaled) <= scaled.shape[1] else scaled.T @ scaled
+        # The largest eigenvalue is accurate, and cheaper than singular values.
+        norm = math.sqrt(max(float(torch.linalg.eigvalsh(gram)[-1]), 0.0))
         dual = dual * min(1.0, self.threshold / norm) if norm > 0 else dual
         if self.has_bias and self.lam_b > 0:
             penalty = (dual @ self.counts).square().sum() / (2 * self.bias_weight)
