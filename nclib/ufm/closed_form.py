@@ -469,15 +469,20 @@ def merging_count(
 
     Classes of the same count m and loss weight :math:`\omega` merge exactly where
     :math:`(1-\delta)\,\omega\sqrt m \le \theta`, for cross-entropy and ``mse``, for any
-    :math:`\lambda_b` and whatever the other counts (one-hot labels smoothed by :math:`\delta`, or
-    weighted, not both). So weights :math:`\omega \propto 1/n_k` make the largest classes merge
+    :math:`\lambda_b` and whatever the other counts (one-hot labels smoothed by :math:`\delta`, the
+    loss of a class weighted by :math:`\omega`, or both). So weights :math:`\omega \propto 1/n_k` make the largest classes merge
     first, and :math:`\omega \propto 1/\sqrt{n_k}` equalise the thresholds.
+
+    Raises:
+        ValueError: if ``smoothing`` is outside [0, 1) or ``loss_weight`` is not positive.
 
     Source: this book, exact minority merging; for two clusters with cross-entropy, Hong
     and Ling (2023).
     """
-    if smoothing and loss_weight != 1:
-        raise ValueError("the threshold is known for smoothing or for a loss weight, not for both")
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"smoothing must be in [0, 1), got {smoothing}")
+    if not loss_weight > 0:
+        raise ValueError(f"loss_weight must be positive, got {loss_weight}")
     return (threshold(samples, lam_w=lam_w, lam_h=lam_h) / ((1 - smoothing) * loss_weight)) ** 2
 
 
