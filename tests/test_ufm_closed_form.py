@@ -402,20 +402,26 @@ def test_merging_is_exact(loss: str, smoothing: float, lam_b: float) -> None:
         assert (distance < 1e-9) == merged
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
 @pytest.mark.parametrize("side", [0.9, 1.1])
-def test_merging_with_loss_weights(side: float) -> None:
+def test_merging_with_loss_weights(side: float, smoothing: float) -> None:
     """Weighted cross-entropy, by cvxpy: weights 1/n make the two largest classes merge first."""
     counts = np.array([40.0, 40.0, 9.0, 4.0])
     weights = 20.0 / counts
     samples = counts.sum()
-    theta = side * weights[0] * math.sqrt(40)
+    theta = side * (1 - smoothing) * weights[0] * math.sqrt(40)
     limit = closed_form.merging_count(
-        samples, lam_w=1.0, lam_h=(theta / samples) ** 2, loss_weight=weights[0]
+        samples,
+        lam_w=1.0,
+        lam_h=(theta / samples) ** 2,
+        smoothing=smoothing,
+        loss_weight=weights[0],
     )
     assert (limit >= 40) == (side > 1)
     z = cp.Variable((4, 4))
     logits = z @ np.diag(1 / np.sqrt(counts))
-    losses = cp.log_sum_exp(logits, axis=0) - cp.diag(logits)
+    labels = (1 - smoothing) * np.eye(4) + smoothing / 4
+    losses = cp.log_sum_exp(logits, axis=0) - cp.sum(cp.multiply(labels, logits), axis=0)
     cp.Problem(cp.Minimize(losses @ (weights * counts) + theta * cp.normNuc(z))).solve(
         solver=cp.CLARABEL
     )
@@ -426,9 +432,10 @@ def test_merging_with_loss_weights(side: float) -> None:
     assert rare > 1e-2
 
 
-def test_merging_of_both_at_once_is_refused() -> None:
-    with pytest.raises(ValueError, match="not for both"):
-        closed_form.merging_count(10.0, lam_w=1.0, lam_h=1.0, smoothing=0.1, loss_weight=2.0)
+@pytest.mark.parametrize(("option", "value"), [("smoothing", 1.0), ("loss_weight", 0.0)])
+def test_merging_refuses_what_has_no_threshold(option: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{option} must be"):
+        closed_form.merging_count(10.0, lam_w=1.0, lam_h=1.0, **{option: value})
 
 
 # ------------------------------------------------------- result 8: narrow layers
