@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import nbformat
 
 from nclib import chapters, papers
-from nclib.runs import RunRecord, ledger
+from nclib.runs import RunConfig, RunRecord, ledger
 
 EVIDENCE = """\
 # Evidence
@@ -73,7 +74,7 @@ def _records(records: list[RunRecord]) -> str:
             [
                 f"`{record.id}`",
                 config.paper,
-                f"{config.dataset}, {config.model}, {config.encoding}",
+                _run(config),
                 record.profile,
                 str(config.seed),
                 str(origin.get("device", "")),
@@ -83,6 +84,16 @@ def _records(records: list[RunRecord]) -> str:
         )
     head = ["record", "paper", "run", "profile", "seed", "device", "date", "repeat"]
     return _table(head, rows)
+
+
+def _run(config: RunConfig) -> str:
+    """What sets a run apart from the others of its paper."""
+    parts = [config.dataset, config.model, config.encoding]
+    parts += [f"{name} {value:g}" for name, value in config.encoding_options]
+    parts += ["no bias" if math.isinf(config.lam_b) else f"$\\lambda_b = {config.lam_b:g}$"]
+    if config.feature_layer != "linear":
+        parts.append(f"{config.feature_layer} features")
+    return ", ".join([*parts, f"{config.epochs} epochs"])
 
 
 def _commit(stamp: Mapping[str, Any]) -> str:
