@@ -249,10 +249,18 @@ class _told:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        from nclib.book import BuildError
+        if isinstance(error, (ValueError, FileNotFoundError)):
+            _refuse(str(error))
+        if not isinstance(error, (ArithmeticError, RuntimeError)):
+            return
+        from nclib.book import BuildError  # slow to import, and so only where they may be it
         from nclib.chapters import ChapterError
+        from nclib.data import DataError
+        from nclib.train import DivergedError
+        from nclib.ufm import ConvergenceError
 
-        if isinstance(error, (ValueError, FileNotFoundError, BuildError, ChapterError)):
+        known = (BuildError, ChapterError, ConvergenceError, DataError, DivergedError)
+        if isinstance(error, known):
             _refuse(str(error))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -92,6 +94,41 @@ def test_train_names_a_bad_field(tmp_path: Path) -> None:
     code, _, err = call("train", "--config", str(path))
     assert code == 1
     assert "epoch" in err
+
+
+RUN = {"paper": "x", "profile": "smoke", "dataset": "digits", "epochs": 1}
+
+
+@pytest.fixture
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Writes a configuration for --config; data, cache and ledger are empty folders."""
+    for name in ("DATA", "CACHE", "LEDGER"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(f"NCLIB_{name}", str(tmp_path / name))
+
+    def write(**changes: object) -> str:
+        path = tmp_path / "run.json"
+        path.write_text(json.dumps({**RUN, **changes}))
+        return str(path)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset": "cifar10"}, "cifar10"),  # which is not there
+        ({"lr": 1e30}, "the loss is"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused_in_one_line(
+    configured: Callable[..., str], changes: dict[str, object], message: str
+) -> None:
+    code, out, err = call("train", "--config", configured(**changes))
+    assert (code, out) == (1, "")
+    assert err.startswith("nclib: ")
+    assert message in err
+    assert len(err.splitlines()) == 1
 
 
 def test_the_ledger_verifies() -> None:
