@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from jaxtyping import Float
@@ -80,7 +79,10 @@ class RunConfig(BaseModel):
     @classmethod
     def _as_items(cls, options: Any) -> Any:
         """Sorted pairs: hashable, and in one form whatever the order."""
-        return tuple(sorted(options.items() if isinstance(options, Mapping) else options))
+        try:
+            return tuple(sorted(dict(options).items()))
+        except (TypeError, ValueError):
+            raise ValueError(f"got {options!r}, expected numbers by name") from None
 
     @field_validator("paper")
     @classmethod
