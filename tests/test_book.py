@@ -51,24 +51,28 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     return made
 
 
-def start() -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", BUILD],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+class Build:
+    """A build in a process of its own. What it says goes to a file: jobs that outlive it would
+    hold a pipe open."""
 
+    def __init__(self, house: House) -> None:
+        self.log = house.build.with_suffix(".log")
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", BUILD],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
-def finish(process: subprocess.Popen[str]) -> str:
-    """Wait for a build to end well or badly; what it said."""
-    _, said = process.communicate(timeout=300)
-    return said
+    def finish(self) -> str:
+        """Wait until it ends, well or badly; what it said."""
+        self.process.wait(timeout=120)
+        return self.log.read_text()
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
@@ -77,15 +81,15 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_only_what_changed_runs_again(house: House) -> None:
     house.chapter("a/one", "print(seed)")
     house.chapter("b/two", "print(lam)")
-    finish(start())
+    Build(house).finish()
     assert house.executed() == ["a/one", "b/two"]
 
     os.utime(house.notebooks / "a" / "one.ipynb")  # content decides, not time
-    finish(start())
+    Build(house).finish()
     assert house.executed() == ["a/one", "b/two"]
 
     house.chapter("b/two", "print(2 * lam)")
-    finish(start())
+    Build(house).finish()
     assert house.executed() == ["a/one", "b/two", "b/two"]
     assert house.result("b/two").cells[3].outputs[0].text == "0.2\n"
 
@@ -93,9 +97,9 @@ def test_only_what_changed_runs_again(house: House) -> None:
 def test_a_failed_chapter_is_reported_and_stops_no_other(house: House) -> None:
     house.chapter("a/bad", "values = {}", "values['key']")
     house.chapter("b/good", "print('fine')")
-    process = start()
-    said = finish(process)
-    assert process.returncode
+    failing = Build(house)
+    said = failing.finish()
+    assert failing.process.returncode
     assert "a/bad: cell 5 of 5 failed" in said
     assert "KeyError: 'key'" in said
     assert house.result("b/good").cells[3].outputs[0].text == "fine\n"
@@ -110,17 +114,17 @@ def test_a_killed_build_is_resumed(house: House, tmp_path: Path) -> None:
         f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists():\n"
         "    time.sleep(0.05)\nprint('slow')",
     )
-    killed = start()
+    killed = Build(house)
     wait_for(lambda: len(house.executed()) == 2)
     wait_for(lambda: (house.build / "site" / "notebooks" / "a" / "quick.ipynb").exists())
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.communicate()
+    os.kill(killed.process.pid, signal.SIGKILL)
+    killed.process.wait()
 
     # Its job for b/slow lives on. The next build waits for that one and takes what it made.
-    resumed = start()
+    resumed = Build(house)
     gate.touch()
-    said = finish(resumed)
-    assert resumed.returncode == 0, said
+    said = resumed.finish()
+    assert resumed.process.returncode == 0, said
     assert house.executed() == ["a/quick", "b/slow"]
     for name in ("a/quick", "b/slow"):
         nbformat.validate(house.result(name))
@@ -133,16 +137,16 @@ def test_a_job_killed_in_the_middle_leaves_nothing_torn(house: House, tmp_path: 
     gate = tmp_path / "gate"
     wait = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists():\n"
     house.chapter("a/slow", wait + "    time.sleep(0.05)")
-    killed = start()
+    killed = Build(house)
     wait_for(lambda: len(house.executed()) == 1)
-    os.killpg(killed.pid, signal.SIGKILL)  # the build and its jobs
-    killed.communicate()
+    os.killpg(killed.process.pid, signal.SIGKILL)  # the build and its jobs
+    killed.process.wait()
     assert not list(house.build.rglob("slow.ipynb"))
 
     gate.touch()
-    resumed = start()
-    said = finish(resumed)
-    assert resumed.returncode == 0, said
+    resumed = Build(house)
+    said = resumed.finish()
+    assert resumed.process.returncode == 0, said
     assert house.executed() == ["a/slow", "a/slow"]
     nbformat.validate(house.result("a/slow"))
 
@@ -151,13 +155,13 @@ def test_two_builds_in_one_folder_are_refused(house: House, tmp_path: Path) -> N
     gate = tmp_path / "gate"
     wait = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists():\n"
     house.chapter("a/slow", wait + "    time.sleep(0.05)")
-    first = start()
+    first = Build(house)
     wait_for(lambda: len(house.executed()) == 1)
-    with pytest.raises(book.BuildError, match=f"another build is running.*{first.pid}"):
+    with pytest.raises(book.BuildError, match=f"another build is running.*{first.process.pid}"):
         book.build(target="chapters")
     gate.touch()
-    finish(first)
-    assert first.returncode == 0
+    first.finish()
+    assert first.process.returncode == 0
 
 
 def test_the_key_follows_content_alone(house: House) -> None:
