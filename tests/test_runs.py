@@ -107,6 +107,57 @@ def test_options_are_the_same_in_any_order_and_as_whole_floats():
     assert first.id == second.id
 
 
+@pytest.mark.parametrize(
+    ("encoding", "options"),
+    [
+        ("smoothed", {"delta": 0.1}),
+        ("random", {"seed": 0}),
+        ("rotated", {"seed": 0}),  # its angle is None
+        ("shifted", {"scale": 1, "shift": 0}),
+        ("one_hot", {}),
+    ],
+)
+def test_an_id_does_not_depend_on_how_a_default_is_spelt(encoding, options):
+    plain = config(encoding=encoding)
+    assert plain == config(encoding=encoding, encoding_options=options)
+    assert dict(plain.encoding_options) == options
+    for name, value in options.items():
+        part = {name: value}
+        assert config(encoding=encoding, encoding_options=part).id == plain.id
+        other = config(encoding=encoding, encoding_options={name: value + 0.5})
+        assert other.id != plain.id
+
+
+def test_a_later_default_of_an_encoding_leaves_what_an_id_means(monkeypatch):
+    before = config(encoding="smoothed")
+
+    def smoothed(num_classes, delta=0.2):
+        return encodings.smoothed(num_classes, delta)
+
+    monkeypatch.setitem(encodings.ENCODINGS, "smoothed", smoothed)
+    again = RunConfig.model_validate_json(before.to_json())
+    assert again.id == before.id
+    assert torch.equal(again.targets(), encodings.smoothed(10, 0.1))
+    assert config(encoding="smoothed").id != before.id
+
+
+def test_another_encoding_starts_from_its_own_options():
+    run = config(encoding="smoothed", encoding_options={"delta": 0.3})
+    assert run.replace(encoding="one_hot") == config()
+    assert run.replace(seed=1).encoding_options == (("delta", 0.3),)
+
+
+def test_published_configurations_are_written_as_they_were(monkeypatch):
+    monkeypatch.delenv("NCLIB_LEDGER")
+    paths = sorted(ledger.published_root().glob("*/*.json"))
+    assert paths
+    for path in paths:
+        published = json.loads(path.read_text())["config"]
+        run = RunConfig.model_validate(published)
+        assert json.loads(run.to_json()) == published
+        assert run.id == path.stem
+
+
 def test_targets_are_the_encoding_for_the_data_sets_classes():
     run = config(encoding="smoothed", encoding_options={"delta": 0.3})
     assert torch.equal(run.targets(), encodings.smoothed(10, 0.3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import math
 import re
@@ -12,6 +13,7 @@ from jaxtyping import Float
 from pydantic import (
     BaseModel,
     ConfigDict,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -30,7 +32,8 @@ class RunConfig(BaseModel):
 
     The id is a hash of the fields that differ from their defaults. So a field may be added later
     without touching the id of any published record, provided that its default keeps the old
-    behaviour; for the same reason a default, once published, never changes.
+    behaviour; for the same reason a default, once published, never changes. Options of the encoding
+    are spelt out, defaults too, unless that is None: one that is added later defaults to None.
 
     Raises:
         pydantic.ValidationError: (a ValueError) naming each field that is refused, its value and
@@ -83,6 +86,22 @@ class RunConfig(BaseModel):
             return tuple(sorted(dict(options).items()))
         except (TypeError, ValueError):
             raise ValueError(f"got {options!r}, expected numbers by name") from None
+
+    @field_validator("encoding_options")
+    @classmethod
+    def _with_defaults(
+        cls, options: tuple[tuple[str, float], ...], info: ValidationInfo
+    ) -> tuple[tuple[str, float], ...]:
+        """One run, one id, whether a default is spelt out or not; and it stays that run's."""
+        function = encodings.ENCODINGS.get(info.data.get("encoding", ""))
+        if function is None:  # refused by name below
+            return options
+        defaults = {
+            name: float(parameter.default)
+            for name, parameter in inspect.signature(function).parameters.items()
+            if isinstance(parameter.default, (int, float))
+        }
+        return tuple(sorted({**defaults, **dict(options)}.items()))
 
     @field_validator("paper")
     @classmethod
@@ -178,8 +197,14 @@ class RunConfig(BaseModel):
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
     def replace(self, **changes: Any) -> Self:
-        """The same configuration with some fields changed, validated anew."""
-        return type(self).model_validate({**self.model_dump(), **changes})
+        """The same configuration with some fields changed, validated anew.
+
+        Another encoding starts from its own options.
+        """
+        kept = self.model_dump()
+        if changes.get("encoding", self.encoding) != self.encoding:
+            del kept["encoding_options"]
+        return type(self).model_validate({**kept, **changes})
 
 
 def _canonical(value: Any) -> Any:
