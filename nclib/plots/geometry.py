@@ -115,7 +115,8 @@ def gram_matrices(shifts: Sequence[float], frames: Sequence[Tensor]) -> Figure:
     fig, all_axes = plt.subplots(1, len(grams), figsize=(6.4, 2.0))
     for axes, shift, gram in zip(all_axes, shifts, grams, strict=True):
         image = axes.imshow(gram, cmap=DIVERGING, vmin=-top, vmax=top)
-        angle = math.degrees(math.acos(gram[0, 1] / gram[0, 0]))
+        cosine = float(np.clip(gram[0, 1] / gram[0, 0], -1, 1))  # rounding
+        angle = math.degrees(math.acos(cosine))
         axes.set_title(f"β = {shift:g}".replace("-", "−"), loc="center")
         axes.set_xlabel(f"{angle:.0f}°", fontsize=10)
         axes.set(xticks=[], yticks=[])
