@@ -87,7 +87,7 @@ def train(
         Path | None, typer.Option(help="A JSON file with the fields of one RunConfig.")
     ] = None,
     grid: Annotated[
-        Path | None, typer.Option(help="A JSON file with a list of such configurations.")
+        Path | None, typer.Option(help="A JSON file with a list of such, or PAPER/PROFILE.")
     ] = None,
     record: Annotated[
         str | None, typer.Option("--id", help="Repeat this record of the ledger.")
@@ -106,16 +106,25 @@ def train(
     from nclib import runs
     from nclib.runs import ledger
 
+    before = None
     with _told():
         if record is not None:
-            configs, recompute = [_record(record).config], True
+            before = _record(record)
+            configs, recompute = [before.config], True
         elif config is not None:
             configs = [runs.RunConfig.model_validate_json(config.read_text())]
         else:
             configs = runs.read_grid(grid or "")
         for made in runs.get_all(configs, jobs=jobs, recompute=recompute):
-            place = ledger.publish(made) if publish else ledger.find_path(made.config)
+            place = ledger.cache_path(made.config) if recompute else ledger.find_path(made.config)
+            if publish:
+                place = ledger.publish(made)
             typer.echo(f"{made.id}  {made.profile}  {place}")
+            if before is not None:
+                rows = [
+                    [k, _number(before.final.get(k)), _number(made.final[k])] for k in made.final
+                ]
+                _table(["final", "in the ledger", "now"], rows)
 
 
 ledger_app = typer.Typer(help="The published run records.", no_args_is_help=True)
@@ -218,6 +227,10 @@ def doctor() -> None:
         rows, well = _doctor.examine()
     _table(["what", "found", "means"], rows)
     raise typer.Exit(0 if well else 1)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.6g}"
 
 
 def _record(name: str) -> Any:

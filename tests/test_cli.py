@@ -131,6 +131,33 @@ def test_a_run_that_cannot_be_is_refused_in_one_line(
     assert len(err.splitlines()) == 1
 
 
+def test_a_repeated_record_is_compared_and_its_own_file_named(
+    configured: Callable[..., str], tmp_path: Path
+) -> None:
+    code, out, _ = call("train", "--config", configured(per_class=2), "--publish")
+    assert code == 0
+    name, profile, place = out.split()
+    assert (profile, place) == ("smoke", str(tmp_path / "LEDGER" / "x" / f"{name}.json"))
+    published = Path(place).read_bytes()
+    code, out, _ = call("train", "--id", name[:6])
+    assert code == 0
+    head, *rows = out.splitlines()
+    assert head.split() == [name, "smoke", str(tmp_path / "CACHE" / "runs" / "x" / f"{name}.json")]
+    assert Path(place).read_bytes() == published
+    values = {metric: (old, new) for metric, old, new in (row.split("\t") for row in rows)}
+    assert values.keys() == {"train_accuracy", "test_accuracy", "train_loss", "objective"}
+    assert all(old == new for old, new in values.values())
+    # What was trained before is found where it stands.
+    assert call("train", "--config", configured(per_class=2))[1].split()[2] == place
+
+
+def test_an_absent_ledger_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NCLIB_LEDGER", str(tmp_path / "absent"))
+    code, out, err = call("ledger", "verify")
+    assert (code, out) == (1, "")
+    assert err == f"{tmp_path / 'absent'}: there is no such folder\n"
+
+
 def test_the_ledger_verifies() -> None:
     code, out, err = call("ledger", "verify")
     assert (code, err) == (0, "")

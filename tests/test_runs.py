@@ -354,9 +354,14 @@ def test_records_are_listed_by_paper_and_profile():
 
 
 def test_a_sound_ledger_has_no_problems():
+    ledger.published_root().mkdir()
     assert ledger.verify() == []
     ledger.publish(record(config()))
     assert ledger.verify() == []
+
+
+def test_an_absent_ledger_is_not_sound():
+    assert ledger.verify() == [f"{ledger.published_root()}: there is no such folder"]
 
 
 def test_verify_names_torn_misplaced_and_foreign_files():

@@ -38,13 +38,18 @@ def find(config: RunConfig) -> RunRecord | None:
 
 def find_path(config: RunConfig) -> Path | None:
     """Where :func:`find` reads the record, or None."""
-    places = (_place(config, root) for root in (published_root(), cache_root() / "runs"))
+    places = (_place(config, published_root()), cache_path(config))
     return next((path for path in places if path.exists()), None)
+
+
+def cache_path(config: RunConfig) -> Path:
+    """Where :func:`cache` saves the record."""
+    return _place(config, cache_root() / "runs")
 
 
 def cache(record: RunRecord) -> Path:
     """Save a record in the user's cache; returns its path."""
-    path = _place(record.config, cache_root() / "runs")
+    path = cache_path(record.config)
     record.save(path)
     return path
 
@@ -85,6 +90,8 @@ def verify() -> list[str]:
     """
     problems = []
     root = published_root()
+    if not root.is_dir():
+        return [f"{root}: there is no such folder"]
     for path in sorted(item for item in root.rglob("*") if item.is_file()):
         if path.suffix != ".json":
             problems.append(f"{path}: no run record")
