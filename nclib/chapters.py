@@ -256,7 +256,7 @@ def execute(
     notebook.metadata["nclib"] = {
         "chapter": chapter.name,
         "parameters": values,
-        **provenance(torch.device("cpu" if on_cpu else "cuda")),
+        **provenance(torch.device("cpu" if on_cpu else "cuda"), chapter.path),
         "versions": versions(),
         "seconds": round(time.monotonic() - clock, 1),
         **(stamp or {}),

@@ -13,9 +13,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nclib
 from nclib import encodings, train
 from nclib.metrics import measure
 from nclib.runs import RecordError, RunConfig, RunRecord, get, get_all, ledger, read_grid
+from nclib.runs._provenance import commit
 
 
 def config(**changes):
@@ -297,6 +299,28 @@ def test_a_failed_save_leaves_the_old_record_and_no_litter(tmp_path, monkeypatch
         record(config(seed=1)).save(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+# Provenance
+
+
+def test_a_result_is_dirty_when_package_or_source_differs_from_the_commit(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    package, chapter = tmp_path / "nclib" / "__init__.py", tmp_path / "chapter.ipynb"
+    package.parent.mkdir()
+    for path in (package, chapter):
+        path.write_text("")
+    name = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*name, "commit", "-q", "-m", "All"]):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    monkeypatch.setattr(nclib, "__file__", str(package))
+    assert commit(chapter) == {**commit(), "dirty": False}
+    chapter.write_text("{}")
+    assert commit(chapter) == {**commit(), "dirty": True}
+    assert commit()["dirty"] is False
+    assert commit(tmp_path.parent / "elsewhere.ipynb")["dirty"] is True
+    package.write_text("pass")
+    assert commit()["dirty"] is True
 
 
 # The ledger
