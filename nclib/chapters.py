@@ -99,7 +99,7 @@ class Parameter:
         """``value``, if it is one of the parameter's type.
 
         Raises:
-            ValueError: if it is not, or names no profile.
+            ValueError: if it is not, names no profile, or is a negative seed.
         """
         try:
             value = pydantic.TypeAdapter(self.type).validate_python(value, strict=True)
@@ -110,6 +110,8 @@ class Parameter:
                 f"profile {value!r} is unknown{_near(str(value), PROFILES)}: "
                 f"choose one of {', '.join(PROFILES)}"
             )
+        if self.name == "seed" and isinstance(value, int) and value < 0:
+            raise ValueError(f"parameter seed takes 0 or more, got {value}")
         return value
 
     def _refusal(self, value: Any) -> ValueError:

@@ -62,6 +62,7 @@ def test_run_takes_parameters_and_says_where_the_output_is(notebooks: Path) -> N
         (["part/on"], "no chapter 'part/on' (near: part/one)"),
         (["part/one", "-p", "sed", "1"], "has no parameter 'sed' (near: seed, sizes)"),
         (["part/one", "-p", "seed", "x"], "parameter seed takes int, got 'x'"),
+        (["part/one", "-p", "seed", "-1"], "parameter seed takes 0 or more, got -1"),
         (["part/one", "-p", "seed"], "expected -p name value"),
         (["part/one", "--seed", "1"], "'--seed' is no option"),
     ],

@@ -35,8 +35,9 @@ def fit(
 ) -> RunRecord:
     """Train one network and record what it became.
 
-    The seed fixes the subset, the initial weights, the batches and the augmentation; on a CPU the
-    same configuration gives the same record bit by bit, interrupted and resumed or not.
+    The seed fixes the subset, the initial weights, the batches and the augmentation. On the same
+    CPU, with the same versions and number of threads, a configuration gives the same numbers bit by
+    bit, interrupted and resumed or not; the record's provenance differs, since it has the date.
 
     Args:
         config: what to run.
