@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -187,8 +188,8 @@ def _cache(profile: str) -> Iterator[None]:
             os.environ["NCLIB_CACHE"] = before
 
 
-def run_chapter(name: str, profile: str, device: str, threads: int, key: str) -> None:
-    """Put the chapter, executed as ``key`` says, into the mirror; execute it if it is not there.
+def run_chapter(name: str, profile: str, device: str, threads: int) -> None:
+    """Put the executed chapter into the mirror; execute it if that has not been done as it stands.
 
     Two processes may be asked for the same chapter (one of them left over from a build that was
     killed): the second waits for the first and takes its result.
@@ -197,19 +198,13 @@ def run_chapter(name: str, profile: str, device: str, threads: int, key: str) ->
     chapter = next(c for c in chapters.list_chapters() if c.name == name)
     store = folder / "executed" / name
     store.mkdir(parents=True, exist_ok=True)
-    executed, report = store / f"{key}.ipynb", folder / "failed" / f"{name}.txt"
-    report.unlink(missing_ok=True)
+    key = chapter_key(chapter, profile, device)  # now, whatever it was when the build began
+    executed = store / f"{key}.ipynb"
     with _locked(store / "lock", wait=True), _cache(profile):
         if not executed.exists():
             clock = time.monotonic()
             given = {} if profile == "smoke" else {"profile": profile}
-            try:
-                chapters.execute(chapter, executed, given, threads=threads, stamp={"key": key})
-            except Exception as error:
-                text = str(error) if isinstance(error, chapters.ChapterError) else repr(error)
-                write_atomic(report, text.encode())
-                print(f"  failed    {name}", flush=True)
-                raise SystemExit(1) from None
+            chapters.execute(chapter, executed, given, threads=threads, stamp={"key": key})
             print(f"  executed  {name}  {time.monotonic() - clock:.0f} s", flush=True)
             versions = sorted(store.glob("*.ipynb"), key=lambda p: p.stat().st_mtime)
             for old in versions[:-_KEPT]:
@@ -418,7 +413,6 @@ def _step() -> None:
     chapter.add_argument("--profile", required=True)
     chapter.add_argument("--device", required=True)
     chapter.add_argument("--threads", type=int, required=True)
-    chapter.add_argument("--key", required=True)
     chapter.set_defaults(step=run_chapter)
     records = steps.add_parser("records")
     records.add_argument("grid")
@@ -428,10 +422,14 @@ def _step() -> None:
     site.set_defaults(step=lambda: make_site(build_folder()))
     arguments = vars(parser.parse_args())
     step = arguments.pop("step")
+    what = arguments.get("name") or arguments.get("grid") or "book"
     try:
         step(**arguments)
-    except BuildError as error:
-        write_atomic(build_folder() / "failed" / "site.txt", str(error).encode())
+    except Exception as error:  # reported by `build` when all others have run
+        told = isinstance(error, (BuildError, chapters.ChapterError))
+        text = str(error) if told else f"{what}:\n{traceback.format_exc()}"
+        write_atomic(build_folder() / "failed" / f"{what}.txt", text.encode())
+        print(f"  failed    {what}", flush=True)
         raise SystemExit(1) from None
 
 
