@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated
 
 import typer
 
 from data_recipes import RECIPES, Recipe, manifest_path
 from nclib import data
+from nclib._names import unknown
 
 app = typer.Typer(help="Get, check and describe the data sets.", no_args_is_help=True)
 Names = Annotated[list[str], typer.Argument(help="Names of data sets, or: all.")]
@@ -49,8 +49,7 @@ def _recipes(names: list[str]) -> list[Recipe]:
         return list(RECIPES.values())
     for name in names:
         if name not in RECIPES:
-            near = difflib.get_close_matches(name, RECIPES, cutoff=0.4) or sorted(RECIPES)
-            _fail(ValueError(f"unknown data set {name!r}; did you mean {' or '.join(near)}?"))
+            _fail(unknown("data set", name, RECIPES))
     return [RECIPES[name] for name in names]
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import copy
-import difflib
 import io
 import json
 import os
@@ -32,6 +31,7 @@ import pydantic
 from nbformat import NotebookNode
 
 from nclib._io import write_atomic
+from nclib._names import near
 
 __all__ = [
     "PROFILES",
@@ -446,7 +446,7 @@ def _find(chapter: str | Chapter) -> Chapter:
 
 
 def _near(name: str, known: Any) -> str:
-    matches = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    matches = near(name, known)
     return f" (near: {', '.join(matches)})" if matches else ""
 
 

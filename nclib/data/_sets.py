@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from nclib._names import unknown
 from nclib.data import _cifar
 
 Tensors = dict[str, tuple[Tensor, Tensor]]
@@ -107,8 +107,7 @@ def info(name: str) -> DatasetInfo:
         ValueError: if the name is unknown; the near matches are listed.
     """
     if name not in DATASETS:
-        near = difflib.get_close_matches(name, DATASETS, cutoff=0.4) or sorted(DATASETS)
-        raise ValueError(f"unknown data set {name!r}; did you mean {' or '.join(near)}?")
+        raise unknown("data set", name, DATASETS)
     return DATASETS[name]
 
 

@@ -6,12 +6,13 @@ or ``relu`` (nonnegative features, as after the last block of most networks).
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Callable
 
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from nclib._names import unknown
 
 Trunk = Callable[[tuple[int, int, int], int], tuple[nn.Module, int]]
 
@@ -98,8 +99,7 @@ def known(name: str) -> str:
         ValueError: if there is no network of that name; the near matches are listed.
     """
     if name not in MODELS:
-        near = difflib.get_close_matches(name, MODELS, cutoff=0.4) or sorted(MODELS)
-        raise ValueError(f"unknown model {name!r}; did you mean {' or '.join(near)}?")
+        raise unknown("model", name, MODELS)
     return name
 
 

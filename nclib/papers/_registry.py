@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
+from nclib._names import unknown
 from nclib.papers._book import CLAIMS as _BOOK
 from nclib.papers._claim import Claim, Verdict
 from nclib.papers._class_encoding import CLAIMS as _CLASS_ENCODING
@@ -62,10 +62,10 @@ def claims(paper: str) -> tuple[Claim, ...]:
     """The claims of a paper, in its order.
 
     Raises:
-        ValueError: if no such paper is known; the known ones are listed.
+        ValueError: if no such paper is known; near matches are listed.
     """
     if paper not in PAPERS:
-        raise ValueError(f"unknown paper {paper!r}; known are {', '.join(PAPERS)}")
+        raise unknown("paper", paper, PAPERS)
     return PAPERS[paper].claims
 
 
@@ -77,6 +77,5 @@ def claim(claim_id: str) -> Claim:
     """
     known = {claim.id: claim for paper in PAPERS.values() for claim in paper.claims}
     if claim_id not in known:
-        near = difflib.get_close_matches(claim_id, known, n=3, cutoff=0.3) or sorted(known)
-        raise ValueError(f"unknown claim {claim_id!r}; did you mean {' or '.join(near)}?")
+        raise unknown("claim", claim_id, known)
     return known[claim_id]
