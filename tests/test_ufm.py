@@ -421,11 +421,14 @@ EYE = torch.eye(2)
         (EYE, [1, 1], {"lam_h": math.inf}, "lam_h must be positive and finite, got inf"),
         (EYE, [1, 1], {"lam_b": -1.0}, "lam_b must be non-negative .*, got -1.0"),
         (EYE, [1, 1], {"lam_b": math.nan}, "lam_b must be non-negative .*, got nan"),
-        (EYE, [1, 1], {"tol": 0.0}, "tol must be positive, got 0.0"),
+        (EYE, [1, 1], {"tol": 0.0}, "tol must be positive and finite, got 0.0"),
         (EYE, [1, 0], {}, "counts must be positive, got 0.0"),
         (EYE, [1, 1, 1], {}, r"one entry a column of targets, shape \(2,\), got \(3,\)"),
         (EYE[0], [1, 1], {}, r"targets must be a \(K, C\) matrix, got shape \(2,\)"),
-        (EYE * math.nan, [1, 1], {}, "targets must be finite"),
+        (EYE * math.nan, [1, 1], {}, "targets must be finite, got nan"),
+        (EYE, [1, math.inf], {}, "counts must be finite, got inf"),
+        (EYE, 1, {}, r"counts must be a non-empty vector, got shape \(\)"),
+        (EYE, [1, 1], {"dim": 0}, "dim must be at least 1, got 0"),
         (2 * EYE, [1, 1], {"loss": "ce"}, r"targets of 'ce' must lie in \[0, 1\]"),
         (0.5 * EYE, [1, 1], {"loss": "ce"}, "a distribution, but column 0 sums to 0.5"),
         (0.5 * EYE, [1, 1], {"loss": "pal"}, "multi-hot"),
@@ -449,10 +452,55 @@ def test_errors_name_what_is_wrong(targets, counts, options, message: str) -> No
         ufm.solve(targets, counts, **{**GOOD, **options})
 
 
-def test_an_unreachable_tolerance_is_an_error() -> None:
+@pytest.mark.parametrize(
+    ("targets", "counts", "options", "message"),
+    [
+        ("x", [1, 1], {}, "targets must be a tensor of real numbers, got str"),
+        (EYE * 1j, [1, 1], {}, "targets must be real, got torch.complex64"),
+        (EYE, "x", {}, "counts must be a tensor of real numbers, got str"),
+        (EYE, None, {}, "counts must be a tensor of real numbers, got NoneType"),
+        (EYE, [1, 1], {"lam_w": "x"}, "lam_w must be a number, got 'x'"),
+        (EYE, [1, 1], {"lam_b": None}, "lam_b must be a number, got None"),
+        (EYE, [1, 1], {"dim": 4.7}, "dim must be an integer, got 4.7"),
+    ],
+)
+def test_wrong_types_are_named(targets, counts, options, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        ufm.solve(targets, counts, **{**GOOD, **options})
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("k", [3, 10, 100])
+def test_soft_labels_sum_to_one_in_their_own_precision(dtype: torch.dtype, k: int) -> None:
+    scores = torch.randn(k, k, generator=torch.Generator().manual_seed(k))
+    soft = torch.softmax(scores.to(dtype), 0)
+    targets = make_problem(soft, [5] * k, **GOOD, loss="ce").targets
+    torch.testing.assert_close(targets.sum(0), torch.ones(k, dtype=torch.float64))
+    torch.testing.assert_close(targets, soft.double(), rtol=8 * torch.finfo(dtype).eps, atol=0)
+    soft[:, 1] *= 0.9
+    with pytest.raises(ValueError, match=r"a distribution, but column 1 sums to 0\.[89]"):
+        make_problem(soft, [5] * k, **GOOD, loss="ce")
+
+
+def test_float32_soft_labels_have_the_optimum_of_the_distributions_they_round() -> None:
+    soft = torch.softmax(torch.randn(10, 10, generator=torch.Generator().manual_seed(0)), 0)
+    counts, penalties = [5] * 10, {"lam_w": 1e-3, "lam_h": 1e-3, "lam_b": 0.0, "loss": "ce"}
+    found = ufm.solve(soft, counts, **penalties)
+    exact = soft.double() / soft.double().sum(0)
+    assert found.objective == pytest.approx(ufm.solve(exact, counts, **penalties).objective)
+    assert found.gap <= 1e-9
+
+
+def test_lists_are_read_in_double_precision() -> None:
+    rows = [[0.1, 0.7], [0.9, 0.3]]
+    assert make_problem(rows, [1, 1], **GOOD, loss="mse").targets.tolist() == rows
+
+
+def test_a_tolerance_that_is_not_reached_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nclib.ufm._newton.MAX_OUTER", 1)
     targets, counts, lam = problem("ce", 0)
-    with pytest.raises(ufm.ConvergenceError, match=r"relative duality gap is .* above tol = 1e-30"):
-        ufm.solve(targets, counts, **lam, lam_b=0.1, loss="ce", tol=1e-30)
+    with pytest.raises(ufm.ConvergenceError, match=r"relative duality gap is .* above tol = 1e-14"):
+        ufm.solve(targets, counts, **lam, lam_b=0.1, loss="ce", tol=1e-14)
 
 
 def test_objective_refuses_shapes_and_a_bias_where_there_is_none() -> None:
@@ -573,7 +621,12 @@ def test_within_class_variability_vanishes_in_descent() -> None:
     [
         ({"momentum": 0.9}, "momentum needs a fixed lr"),
         ({"momentum": 1.0, "lr": 0.1}, r"momentum must lie in \[0, 1\), got 1.0"),
-        ({"samples": 0}, "samples and record_every must be positive, got 0, 10"),
+        ({"samples": 0}, "samples must be at least 1, got 0"),
+        ({"record_every": 0}, "record_every must be at least 1, got 0"),
+        ({"steps": -1}, "steps must be at least 0, got -1"),
+        ({"dim": 0}, "dim must be at least 1, got 0"),
+        ({"init": -0.1}, "init must be non-negative and finite, got -0.1"),
+        ({"lr": -0.1}, "lr must be positive and finite, got -0.1"),
         ({"lr": 1e6}, "the descent diverged at step"),
     ],
 )

@@ -522,7 +522,7 @@ def narrow(**options: float) -> None:
         ),
         (
             lambda: closed_form.ssetf(3, 1, scale=0.0, shift=0.0, lam_w=1.0, lam_h=1.0, lam_b=0.0),
-            "scale must be positive, got 0.0",
+            "scale must be positive and finite, got 0.0",
         ),
         (
             lambda: closed_form.nc2_labels(3, 0.1, lam_b=1.0, scale=1.0, tilt=[1, 0, -1], level=1),
@@ -537,9 +537,78 @@ def narrow(**options: float) -> None:
             r"smoothing must lie in \[0, 1\], got 1.5",
         ),
         (lambda: closed_form.two_sizes((2, 3.0), (2, 3.0)), "expected n_a > n_b > 0"),
-        (lambda: closed_form.free_bias_spectrum([1.0, 0.0]), "vector of positive numbers"),
+        (lambda: closed_form.free_bias_spectrum([1.0, 0.0]), "counts must be positive, got 0.0"),
     ],
 )
 def test_errors(call, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+PENALTIES = {"lam_w": 0.1, "lam_h": 0.1, "lam_b": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "options", "message"),
+    [
+        ("one_hot", (3, 1), {"lam_b": -1.0}, "lam_b must be non-negative .*, got -1.0"),
+        ("one_hot", (3, 1), {"lam_b": math.nan}, "lam_b must be non-negative .*, got nan"),
+        ("one_hot", (3, -1), {}, "count must be positive and finite, got -1.0"),
+        ("one_hot", (0, 1), {}, "num_classes must be at least 1, got 0"),
+        ("one_hot", (3, 1), {"lam_h": 0.0}, "lam_h must be positive and finite, got 0.0"),
+        ("one_hot", (3, 1), {"lam_w": 0.0}, "lam_w must be positive and finite, got 0.0"),
+        ("ssetf", (3, 1), {"scale": 1.0, "shift": math.nan}, "shift must be finite, got nan"),
+        (
+            "ssetf",
+            (3, 1),
+            {"scale": 1.0, "shift": 0.0, "frame": torch.eye(4)},
+            r"frame must have 3 columns, got shape \(4, 4\)",
+        ),
+        ("regime_margin", (eye(3)[:, :2], 1), {}, r"labels must be square, got shape \(3, 2\)"),
+        ("regime_margin", (eye(3), 1), {"lam_b": -1.0}, "lam_b must be non-negative .*, got -1.0"),
+        ("means_coincide", (eye(3), 1), {"lam_b": -1.0}, "lam_b must be non-negative"),
+        ("means_coincide", (eye(3) * math.nan, 1), {}, "labels must be finite, got nan"),
+        ("bias_bound", (10,), {"lam_b": -1.0}, "lam_b must be non-negative .*, got -1.0"),
+        ("bias_bound", (0,), {}, "samples must be positive and finite, got 0.0"),
+    ],
+)
+def test_bad_input_is_named(name, arguments, options, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        getattr(closed_form, name)(*arguments, **{**PENALTIES, **options})
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: closed_form.one_hot_transition(-0.5), "c must be non-negative .*, got -0.5"),
+        (lambda: closed_form.rotated_alignment(0, 1.0), "num_classes must be at least 2, got 0"),
+        (lambda: closed_form.rotated_alignment(3, math.inf), "angle must be finite, got inf"),
+        (
+            lambda: closed_form.nc2_labels(4, 0.1, lam_b=1.0, scale=1.0, tilt=torch.ones(3)),
+            r"tilt must have shape \(4,\), got \(3,\)",
+        ),
+        (
+            lambda: closed_form.nc2_labels(4, -0.1, lam_b=1.0, scale=1.0, tilt=torch.ones(4)),
+            "c must be non-negative .*, got -0.1",
+        ),
+        (
+            lambda: closed_form.smoothed_cross_entropy(3, 1, smoothing=0.0, lam_w=0.0, lam_h=1.0),
+            "lam_w must be positive and finite, got 0.0",
+        ),
+        (
+            lambda: closed_form.bias_free_norms([3.0, -2.0], lam_w=1.0, lam_h=1.0),
+            "counts must be positive, got -2.0",
+        ),
+        (
+            lambda: closed_form.factorise(eye(3), [1, 1, 1], lam_w=1.0, lam_h=1.0, dim=2),
+            "dim must be at least the rank of the scores, 3, got 2",
+        ),
+        (
+            lambda: closed_form.factorise(eye(3), [1, 1], lam_w=1.0, lam_h=1.0),
+            "one entry a column of scores, 3, got 2",
+        ),
+    ],
+)
+def test_bad_parameters_are_named(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

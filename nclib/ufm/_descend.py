@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor
 
-from nclib.ufm._problem import Problem, make_problem
+from nclib.ufm._problem import Problem, make_problem, positive, whole
 
 
 class Trajectory(NamedTuple):
@@ -71,16 +71,20 @@ def descend(
             descent above round-off).
 
     Raises:
-        ValueError: for data out of range, momentum without ``lr``, or a step that diverges.
+        ValueError: for data or options out of range, momentum without ``lr``, or a step that
+            diverges.
+        TypeError: as ``solve``, and for ``steps``, ``samples`` or ``record_every`` that are no
+            integers.
     """
     if momentum and lr is None:
         raise ValueError(f"momentum needs a fixed lr, got momentum = {momentum} and lr = None")
     if not 0 <= momentum < 1:
         raise ValueError(f"momentum must lie in [0, 1), got {momentum}")
-    if samples < 1 or record_every < 1:
-        raise ValueError(
-            f"samples and record_every must be positive, got {samples}, {record_every}"
-        )
+    if not (math.isfinite(init) and init >= 0):
+        raise ValueError(f"init must be non-negative and finite, got {init}")
+    steps = whole("steps", steps, least=0)
+    samples = whole("samples", samples, least=1)
+    record_every = whole("record_every", record_every, least=1)
     collapsed = make_problem(targets, counts, lam_w=lam_w, lam_h=lam_h, lam_b=lam_b, loss=loss)
     problem = make_problem(
         collapsed.targets.repeat_interleave(samples, 1),
@@ -90,12 +94,12 @@ def descend(
         lam_b=lam_b,
         loss=loss,
     )
-    width = min(collapsed.targets.shape) if dim is None else dim
+    width = min(collapsed.targets.shape) if dim is None else whole("dim", dim, least=1)
     flow = _Flow(problem, width, balanced)
     point = flow.start(init, generator)
     value, gradient = flow.value_and_gradient(point)
     velocity = torch.zeros_like(point)
-    step = 1.0 if lr is None else lr
+    step = 1.0 if lr is None else positive("lr", lr)
     kept = [(0, value, point)]
     taken = 0
     for count in range(1, steps + 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -119,18 +120,67 @@ class Problem(NamedTuple):
         return bias
 
 
-def _positive(name: str, value: float) -> float:
-    value = float(value)
+def number(name: str, value: float) -> float:
+    """The value as a float, once it is known to be a number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {value!r}") from None
+
+
+def positive(name: str, value: float) -> float:
+    """The value, once it is known to be a positive, finite number."""
+    value = number(name, value)
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"{name} must be positive and finite, got {value}")
     return value
 
 
-def _matrix(name: str, value: Any) -> Tensor:
-    value = torch.as_tensor(value).to(torch.float64)
-    if not bool(value.isfinite().all()):
-        raise ValueError(f"{name} must be finite")
+def bias_penalty(value: float) -> float:
+    """lam_b, once it is known to be one."""
+    value = number("lam_b", value)
+    if not value >= 0:
+        raise ValueError(f"lam_b must be non-negative (math.inf: no bias), got {value}")
     return value
+
+
+def whole(name: str, value: int, *, least: int) -> int:
+    """The value, once it is known to be an integer of at least that much."""
+    try:
+        value = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return value
+
+
+def real(name: str, value: Any) -> Tensor:
+    """The value as a float64 tensor, once it is known to be finite real numbers."""
+    try:
+        # torch would read Python's numbers as float32
+        plain = not hasattr(value, "dtype")
+        value = torch.as_tensor(value, dtype=torch.float64 if plain else None)
+    except (TypeError, ValueError, RuntimeError) as error:
+        kind = type(value).__name__
+        raise TypeError(f"{name} must be a tensor of real numbers, got {kind}: {error}") from None
+    if value.is_complex():
+        raise TypeError(f"{name} must be real, got {value.dtype}")
+    value = value.to(torch.float64)
+    wrong = value[~value.isfinite()]
+    if len(wrong):
+        raise ValueError(f"{name} must be finite, got {float(wrong[0])}")
+    return value
+
+
+def positive_counts(value: Any) -> Float[Tensor, " C"]:
+    """The counts as a float64 vector, once they are known to be positive."""
+    counts = real("counts", value)
+    if counts.ndim != 1 or not len(counts):
+        raise ValueError(f"counts must be a non-empty vector, got shape {tuple(counts.shape)}")
+    if not bool((counts > 0).all()):
+        raise ValueError(f"counts must be positive, got {float(counts.min())}")
+    return counts
 
 
 def make_problem(
@@ -145,8 +195,9 @@ def make_problem(
     """Check the data of a model and gather it; every message names what is wrong."""
     if loss not in LOSSES:
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}")
-    targets = _matrix("targets", targets)
-    counts = _matrix("counts", counts).to(targets.device)
+    rounding = torch.finfo(_floating_dtype(targets)).eps
+    targets = real("targets", targets)
+    counts = positive_counts(counts).to(targets.device)
     if targets.ndim != 2 or 0 in targets.shape:
         raise ValueError(f"targets must be a (K, C) matrix, got shape {tuple(targets.shape)}")
     if counts.shape != targets.shape[1:]:
@@ -154,14 +205,10 @@ def make_problem(
             f"counts must have one entry a column of targets, shape ({targets.shape[1]},), "
             f"got {tuple(counts.shape)}"
         )
-    if not bool((counts > 0).all()):
-        raise ValueError(f"counts must be positive, got {float(counts.min())}")
-    lam_b = float(lam_b)
-    if not lam_b >= 0:
-        raise ValueError(f"lam_b must be non-negative (math.inf: no bias), got {lam_b}")
-    _check_targets(targets, loss)
+    lam_b = bias_penalty(lam_b)
+    targets = _targets(targets, loss, rounding)
     samples = float(counts.sum())
-    lam_w, lam_h = _positive("lam_w", lam_w), _positive("lam_h", lam_h)
+    lam_w, lam_h = positive("lam_w", lam_w), positive("lam_h", lam_h)
     problem = Problem(
         targets=targets,
         counts=counts,
@@ -178,24 +225,37 @@ def make_problem(
     return problem
 
 
-def _check_targets(targets: Float[Tensor, "K C"], loss: str) -> None:
+def _floating_dtype(targets: Any) -> torch.dtype:
+    """That in which the targets were rounded: float64 if they were in none."""
+    dtype = torch.as_tensor(targets).dtype if hasattr(targets, "dtype") else torch.float64
+    return dtype if dtype.is_floating_point else torch.float64
+
+
+def _targets(targets: Float[Tensor, "K C"], loss: str, rounding: float) -> Float[Tensor, "K C"]:
+    """The targets, once the loss is known to take them; distributions sum to 1 to round-off."""
     if loss == "mse":
-        return
+        return targets
     if bool(((targets < 0) | (targets > 1)).any()):
         raise ValueError(f"targets of {loss!r} must lie in [0, 1]")
     mass = targets.sum(0)
-    if loss == "ce" and bool(((mass - 1).abs() > 1e-9).any()):
-        column = int((mass - 1).abs().argmax())
-        raise ValueError(
-            f"each column of targets of 'ce' must be a distribution, but column {column} sums to "
-            f"{float(mass[column])}"
-        )
+    if loss == "ce":
+        excess = (mass - 1).abs()
+        # Entries and their sum were rounded; half precision is summed in float32.
+        summing = len(targets) * min(rounding, torch.finfo(torch.float32).eps)
+        if bool((excess > max(1e-9, 4 * rounding + summing)).any()):
+            column = int(excess.argmax())
+            raise ValueError(
+                f"each column of targets of 'ce' must be a distribution, but column {column} sums "
+                f"to {float(mass[column])}"
+            )
+        return targets / mass
     if loss == "pal":
         if bool(((targets != 0) & (targets != 1)).any()):
             raise ValueError("targets of 'pal' must be multi-hot (zeros and ones)")
         if bool((mass == 0).any()):
             column = int((mass == 0).nonzero()[0])
             raise ValueError(f"column {column} of targets has no positive label")
+    return targets
 
 
 def _check_attained(targets: Float[Tensor, "K C"], loss: str) -> None:

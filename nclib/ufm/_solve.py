@@ -10,7 +10,7 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from nclib.ufm._newton import relative_gap, solve_convex
-from nclib.ufm._problem import Problem, make_problem
+from nclib.ufm._problem import Problem, make_problem, positive, whole
 
 RANK_CUT = 1e-8  # a singular value counts when it exceeds this share of the largest
 
@@ -68,7 +68,8 @@ def solve(
 
     Args:
         targets: (K, C), one column a class (or support): any real labels for ``mse``,
-            distributions for ``ce`` (hard or soft), values in [0, 1] for ``bce``, multi-hot for
+            distributions for ``ce`` (hard or soft; a column may miss the sum 1 by the round-off of
+            its dtype, and is divided by its sum), values in [0, 1] for ``bce``, multi-hot for
             ``pal``.
         counts: (C,), samples of each column, any positive numbers.
         lam_w: :math:`\lambda_W > 0`.
@@ -84,6 +85,7 @@ def solve(
         ValueError: for data out of range; if ``dim`` is below the optimum's rank (the convex
             program is then only a lower bound; for ``mse`` see ``closed_form.truncated``); or if
             the infimum is not attained (``lam_b = 0`` and a label that is never positive).
+        TypeError: for what is no real number or tensor of them, or a ``dim`` that is no integer.
         ConvergenceError: if the gap stays above ``tol``; the message gives what was reached.
 
     Source: this book, "The model is convex in disguise"; for cross-entropy under imbalance Hong
@@ -99,12 +101,11 @@ def solve(
     True
     """
     problem = make_problem(targets, counts, lam_w=lam_w, lam_h=lam_h, lam_b=lam_b, loss=loss)
-    if not tol > 0:
-        raise ValueError(f"tol must be positive, got {tol}")
+    tol = positive("tol", tol)
+    width = min(problem.targets.shape) if dim is None else whole("dim", dim, least=1)
     solution = solve_convex(problem, tol)
     values = solution.singular_values
     rank = int((values > RANK_CUT * values.max()).sum()) if len(values) else 0
-    width = min(problem.targets.shape) if dim is None else int(dim)
     if width < rank:
         raise ValueError(
             f"dim must be at least the rank of the optimum, {rank}, got {dim}: for narrower "

@@ -3,7 +3,8 @@ r"""Closed forms of the unconstrained features model: optima and thresholds.
 Balanced results are in terms of :math:`c = K\sqrt{n\lambda_W\lambda_H}` (``shrinkage``), the
 amount by which singular values shrink in the scale of the labels; imbalanced ones in terms of
 :math:`\theta = N\sqrt{\lambda_W\lambda_H}` (``threshold``), to be compared with square roots of
-counts. :math:`C = I - J/K` centres, :math:`J = 11^\top`. The loss is ``mse`` unless a function says
+counts. Every function raises ValueError for penalties, counts and sizes out of range.
+:math:`C = I - J/K` centres, :math:`J = 11^\top`. The loss is ``mse`` unless a function says
 otherwise; "paper" is the class-encoding paper, and what is not in it names this book.
 """
 
@@ -17,8 +18,16 @@ import torch
 from jaxtyping import Float, Real
 from torch import Tensor
 
-from nclib.ufm._problem import make_problem
-from nclib.ufm._solve import balanced_factors
+from nclib.ufm._problem import (
+    bias_penalty,
+    make_problem,
+    number,
+    positive,
+    positive_counts,
+    real,
+    whole,
+)
+from nclib.ufm._solve import RANK_CUT, balanced_factors
 
 
 class Optimum(NamedTuple):
@@ -51,12 +60,18 @@ def shrinkage(num_classes: int, count: float, *, lam_w: float, lam_h: float) -> 
     >>> shrinkage(10, 100, lam_w=1e-3, lam_h=1e-5)
     0.01
     """
-    return num_classes * math.sqrt(count * lam_w * lam_h)
+    count, lam_w, lam_h = (
+        positive("count", count),
+        positive("lam_w", lam_w),
+        positive("lam_h", lam_h),
+    )
+    return whole("num_classes", num_classes, least=1) * math.sqrt(count * lam_w * lam_h)
 
 
 def threshold(samples: float, *, lam_w: float, lam_h: float) -> float:
     r""":math:`\theta = N\sqrt{\lambda_W\lambda_H}`, to be compared with square roots of counts."""
-    return samples * math.sqrt(lam_w * lam_h)
+    samples = positive("samples", samples)
+    return samples * math.sqrt(positive("lam_w", lam_w) * positive("lam_h", lam_h))
 
 
 def factorise(
@@ -71,11 +86,23 @@ def factorise(
 
     Balanced: :math:`\lambda_W W^\top W = \lambda_H \bar H D \bar H^\top`. ``dim`` is P, by default
     min(K, C).
+
+    Raises:
+        ValueError: if ``dim`` is below the rank of the scores (singular values above 1e-8 of the
+            largest), or for data out of range.
     """
-    scores = scores.to(torch.float64)
-    roots = torch.as_tensor(counts).to(scores).sqrt()
+    scores, counts = _labels(scores, "scores"), positive_counts(counts)
+    lam_w, lam_h = positive("lam_w", lam_w), positive("lam_h", lam_h)
+    if counts.shape != scores.shape[1:]:
+        raise ValueError(
+            f"counts must have one entry a column of scores, {scores.shape[1]}, got {len(counts)}"
+        )
+    roots = counts.to(scores).sqrt()
     left, values, right = torch.linalg.svd(scores * roots, full_matrices=False)
-    width = min(scores.shape) if dim is None else dim
+    width = min(scores.shape) if dim is None else whole("dim", dim, least=1)
+    rank = int((values > RANK_CUT * values.max()).sum())
+    if width < rank:
+        raise ValueError(f"dim must be at least the rank of the scores, {rank}, got {dim}")
     return balanced_factors(left, values, right.T, roots, lam_w, lam_h, width)
 
 
@@ -97,14 +124,35 @@ def _mean_cut(c: float, lam_b: float) -> float:
 
 def _bias_share(lam_b: float) -> float:
     """gamma = 1 / (1 + lam_b), zero without a bias."""
-    return 1 / (1 + lam_b)
+    return 1 / (1 + bias_penalty(lam_b))
 
 
-def _labels(labels: Real[Tensor, "K C"]) -> Float[Tensor, "K C"]:
-    labels = torch.as_tensor(labels).to(torch.float64)
-    if labels.ndim != 2:
-        raise ValueError(f"labels must be a (K, C) matrix, got shape {tuple(labels.shape)}")
+def _labels(
+    labels: Real[Tensor, "K C"], name: str = "labels", *, square: bool = False
+) -> Float[Tensor, "K C"]:
+    labels = real(name, labels)
+    if labels.ndim != 2 or 0 in labels.shape:
+        raise ValueError(f"{name} must be a (K, C) matrix, got shape {tuple(labels.shape)}")
+    if square and labels.shape[0] != labels.shape[1]:
+        raise ValueError(f"{name} must be square, got shape {tuple(labels.shape)}")
     return labels
+
+
+def _columns(frame: Real[Tensor, "L K"] | None, size: int) -> Float[Tensor, "L K"]:
+    """The frame P with K columns, by default the identity."""
+    if frame is None:
+        return torch.eye(size, dtype=torch.float64)
+    frame = _labels(frame, "frame")
+    if frame.shape[1] != size:
+        raise ValueError(f"frame must have {size} columns, got shape {tuple(frame.shape)}")
+    return frame
+
+
+def _strength(c: float) -> float:
+    c = number("c", c)
+    if not (math.isfinite(c) and c >= 0):
+        raise ValueError(f"c must be non-negative and finite, got {c}")
+    return c
 
 
 def _polar(matrix: Float[Tensor, "K C"]) -> tuple[Tensor, Tensor]:
@@ -121,6 +169,7 @@ def one_hot_transition(c: float) -> float:
 
     Infinite for c at least 1, where everything is zero. Source: paper, Theorem III.1.
     """
+    c = _strength(c)
     return c / (1 - c) if c < 1 else math.inf
 
 
@@ -137,8 +186,9 @@ def one_hot(num_classes: int, count: float, *, lam_w: float, lam_h: float, lam_b
     Source: paper, Theorem III.1 (whose scale is said to depend on :math:`\lambda_b`; it does not).
     """
     k, c = num_classes, shrinkage(num_classes, count, lam_w=lam_w, lam_h=lam_h)
+    share = _bias_share(lam_b)
     if lam_b <= one_hot_transition(c):
-        beta, level = 1.0, _bias_share(lam_b) / k
+        beta, level = 1.0, share / k
     else:
         beta, level = c / (lam_b * (1 - c)), c / (lam_b * k)
     if math.isinf(lam_b):
@@ -175,16 +225,17 @@ def ssetf(
 
     Source: this book, SSETF encodings in closed form (one-hot is the paper's Theorem III.1).
     """
-    if not scale > 0:
-        raise ValueError(f"scale must be positive, got {scale}")
+    scale = positive("scale", scale)
+    if not math.isfinite(shift):
+        raise ValueError(f"shift must be finite, got {shift}")
     k, c = num_classes, shrinkage(num_classes, count, lam_w=lam_w, lam_h=lam_h)
-    mean = scale * (1 - shift)
+    share, mean = _bias_share(lam_b), scale * (1 - shift)
     across, along = max(scale - c, 0.0), _soft(mean, _mean_cut(c, lam_b))
-    p = torch.eye(k, dtype=torch.float64) if frame is None else frame.to(torch.float64)
+    p = _columns(frame, k)
     ones = torch.full((k, k), 1 / k, dtype=torch.float64, device=p.device)
     centring = _centring(k, p)
     gram = math.sqrt(lam_w / (count * lam_h)) * (across * centring + abs(along) * ones)
-    bias = _bias_share(lam_b) * (mean - along) / k * p.sum(1)
+    bias = share * (mean - along) / k * p.sum(1)
     return Optimum(p @ (across * centring + along * ones), gram, bias)
 
 
@@ -201,9 +252,9 @@ def regime_margin(
 
     Source: this book, invertible encodings.
     """
-    labels = _labels(labels)
-    k = labels.shape[1]
-    if lam_b == 0:
+    labels = _labels(labels, square=True)
+    k = len(labels)
+    if bias_penalty(lam_b) == 0:
         return -math.inf
     c = shrinkage(k, count, lam_w=lam_w, lam_h=lam_h)
     _, size = _polar(labels)
@@ -228,9 +279,7 @@ def invertible(
 
     Source: this book, invertible encodings.
     """
-    labels = _labels(labels)
-    if labels.shape[0] != labels.shape[1]:
-        raise ValueError(f"labels must be square, got shape {tuple(labels.shape)}")
+    labels = _labels(labels, square=True)
     margin = regime_margin(labels, count, lam_w=lam_w, lam_h=lam_h, lam_b=lam_b)
     if margin < 0:
         raise ValueError(
@@ -281,17 +330,18 @@ def nc2_labels(
 
     Source: this book, NC2 characterised.
     """
-    k = num_classes
-    if not scale > 0:
-        raise ValueError(f"scale must be positive, got {scale}")
+    k, c = whole("num_classes", num_classes, least=1), _strength(c)
+    scale = positive("scale", scale)
     if not lam_b > 0:
         raise ValueError(f"lam_b must be positive, got {lam_b}")
     if not -1 <= kink <= 1:
         raise ValueError(f"kink must lie in [-1, 1], got {kink}")
-    u = torch.as_tensor(tilt).to(torch.float64)
+    u = real("tilt", tilt)
+    if u.shape != (k,):
+        raise ValueError(f"tilt must have shape ({k},), got {tuple(u.shape)}")
     u = u - u.mean()
     least = float(u @ u) / scale
-    if level is not None and level < least:
+    if level is not None and not least <= level < math.inf:
         raise ValueError(f"level must be at least |u|^2/a = {least:.6g}, got {level}")
     ones = torch.ones_like(u)
     x = scale * _centring(k, u) + torch.outer(u, ones) + torch.outer(ones, u)
@@ -303,7 +353,7 @@ def nc2_labels(
         sign = sign - (1 - kink) * torch.outer(null, null)
     inverse = torch.eye(k, dtype=u.dtype, device=u.device) + 1 / (k * lam_b)
     labels = x + c * sign @ inverse
-    return labels if frame is None else frame.to(torch.float64) @ labels
+    return _columns(frame, k) @ labels
 
 
 def means_coincide(
@@ -334,7 +384,8 @@ def bias_bound(samples: float, *, lam_w: float, lam_h: float, lam_b: float) -> f
 
     :math:`\|b\| \le \sqrt{N\lambda_W\lambda_H}/\lambda_b`. Source: this book, invertible encodings.
     """
-    return math.sqrt(lam_w * lam_h * samples) / lam_b if lam_b > 0 else math.inf
+    pull = threshold(samples, lam_w=lam_w, lam_h=lam_h) / math.sqrt(samples)
+    return pull / lam_b if bias_penalty(lam_b) > 0 else math.inf
 
 
 def rotated_alignment(num_classes: int, angle: float) -> float:
@@ -345,17 +396,12 @@ def rotated_alignment(num_classes: int, angle: float) -> float:
 
     Source: this book, from the paper's Proposition IV.3.
     """
-    return (num_classes - 2 + 2 * math.cos(angle)) / num_classes
+    if not math.isfinite(angle):
+        raise ValueError(f"angle must be finite, got {angle}")
+    return (whole("num_classes", num_classes, least=2) - 2 + 2 * math.cos(angle)) / num_classes
 
 
 # ------------------------------------------------------------------- imbalance: result 4
-
-
-def _counts(counts: Real[Tensor, " K"] | Sequence[float]) -> Float[Tensor, " K"]:
-    counts = torch.as_tensor(counts).to(torch.float64)
-    if counts.ndim != 1 or len(counts) == 0 or not bool((counts > 0).all()):
-        raise ValueError("counts must be a non-empty vector of positive numbers")
-    return counts
 
 
 def bias_free_norms(
@@ -370,7 +416,7 @@ def bias_free_norms(
 
     Source: this book, imbalance.
     """
-    counts = _counts(counts)
+    counts = positive_counts(counts)
     theta = threshold(float(counts.sum()), lam_w=lam_w, lam_h=lam_h)
     return math.sqrt(lam_w / lam_h) * (counts.sqrt() - theta).clamp(min=0) / counts
 
@@ -390,7 +436,7 @@ def free_bias_spectrum(
     >>> [round(x, 12) for x in free_bias_spectrum([4, 4, 1]).tolist()]  # n_a, and K n_a n_b / N
     [4.0, 1.333333333333]
     """
-    counts = _counts(counts)
+    counts = positive_counts(counts)
     sizes, repeats = torch.unique(counts, return_counts=True)
     weights = sizes * repeats
     low, high = sizes[:-1].clone(), sizes[1:].clone()
@@ -470,8 +516,9 @@ def merging_count(
     Classes of the same count m and loss weight :math:`\omega` merge exactly where
     :math:`(1-\delta)\,\omega\sqrt m \le \theta`, for cross-entropy and ``mse``, for any
     :math:`\lambda_b` and whatever the other counts (one-hot labels smoothed by :math:`\delta`, the
-    loss of a class weighted by :math:`\omega`, or both). So weights :math:`\omega \propto 1/n_k` make the largest classes merge
-    first, and :math:`\omega \propto 1/\sqrt{n_k}` equalise the thresholds.
+    loss of a class weighted by :math:`\omega`, or both). So weights
+    :math:`\omega \propto 1/n_k` make the largest classes merge first, and
+    :math:`\omega \propto 1/\sqrt{n_k}` equalise the thresholds.
 
     Raises:
         ValueError: if ``smoothing`` is outside [0, 1) or ``loss_weight`` is not positive.
@@ -512,8 +559,7 @@ def truncated(
     problem = make_problem(targets, counts, lam_w=lam_w, lam_h=lam_h, lam_b=lam_b, loss="mse")
     if lam_b != 0 and not math.isinf(lam_b):
         raise ValueError(f"lam_b must be 0 or math.inf, got {lam_b}")
-    if dim < 1:
-        raise ValueError(f"dim must be at least 1, got {dim}")
+    dim = whole("dim", dim, least=1)
     bias = torch.zeros_like(problem.targets[:, 0])
     if lam_b == 0:
         bias = problem.targets @ problem.counts / problem.samples
@@ -545,7 +591,7 @@ def narrow_one_hot(
 
     Source: this book, too narrow a layer.
     """
-    projection = _labels(projection)
+    projection = _labels(projection, "projection", square=True)
     k = len(projection)
     if math.isinf(lam_b):
         raise ValueError("lam_b must be finite; without a bias use truncated")
