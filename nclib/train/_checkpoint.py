@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from nclib._io import write_atomic
-from nclib.runs import RunConfig
+from nclib.runs._config import RunConfig
 
 
 def save(path: Path, config: RunConfig, state: dict[str, Any]) -> None:

@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from nclib import data, models
 from nclib.metrics import CollapseReport, measure
-from nclib.runs import RunConfig, RunRecord
+from nclib.runs._config import RunConfig
 from nclib.runs._provenance import provenance
+from nclib.runs._record import RunRecord
 from nclib.train import _checkpoint
 from nclib.train._progress import Progress
 from nclib.train._schedule import learning_rate

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from nclib.runs import RunConfig
+from nclib.runs._config import RunConfig
 
 
 class Progress:
