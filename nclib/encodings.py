@@ -10,6 +10,7 @@ Source: class-encoding paper (arXiv 2606.00344), Sections II and IV.
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import math
 from collections.abc import Callable
@@ -24,9 +25,16 @@ ENCODINGS: dict[str, Callable[..., Tensor]] = {}
 
 
 def encoding(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Register an encoding under the function's name."""
-    ENCODINGS[function.__name__] = function
-    return function
+    """Register an encoding under the function's name; it then refuses fewer than two classes."""
+
+    @functools.wraps(function)
+    def checked(num_classes: int, *args: float, **options: float) -> Tensor:
+        if num_classes < 2:
+            raise ValueError(f"an encoding needs at least 2 classes, got {num_classes}")
+        return function(num_classes, *args, **options)
+
+    ENCODINGS[function.__name__] = checked
+    return checked
 
 
 def make(name: str, num_classes: int, **options: float) -> Float[Tensor, "K K"]:
@@ -48,8 +56,6 @@ def make(name: str, num_classes: int, **options: float) -> Float[Tensor, "K K"]:
     if name not in ENCODINGS:
         near = difflib.get_close_matches(name, ENCODINGS, cutoff=0.4) or sorted(ENCODINGS)
         raise ValueError(f"unknown encoding {name!r}; did you mean {' or '.join(near)}?")
-    if num_classes < 2:
-        raise ValueError(f"an encoding needs at least 2 classes, got {num_classes}")
     try:
         inspect.signature(ENCODINGS[name]).bind(num_classes, **options)
     except TypeError as error:
@@ -86,8 +92,13 @@ def rotated(num_classes: int, angle: float | None = None, seed: int = 0) -> Floa
         angle: rotation in the plane of the first two coordinates, in radians; None draws Q from the
             Haar measure on the orthogonal group.
         seed: of that draw.
+
+    Raises:
+        ValueError: if ``angle`` is not finite.
     """
     if angle is not None:
+        if not math.isfinite(angle):
+            raise ValueError(f"angle must be finite, got {angle}")
         rotation = torch.eye(num_classes, dtype=torch.float64)
         cosine, sine = math.cos(angle), math.sin(angle)
         plane = torch.tensor([[cosine, -sine], [sine, cosine]], dtype=rotation.dtype)
@@ -113,10 +124,12 @@ def shifted(num_classes: int, scale: float = 1.0, shift: float = 0.0) -> Float[T
         shift: :math:`\beta`; 0 gives an orthogonal frame, 1 a simplex ETF.
 
     Raises:
-        ValueError: if ``scale`` is not positive.
+        ValueError: if ``scale`` is not positive, or either of the two is not finite.
     """
-    if not scale > 0:
-        raise ValueError(f"scale must be positive, got {scale}")
+    if not (math.isfinite(scale) and scale > 0):
+        raise ValueError(f"scale must be positive and finite, got {scale}")
+    if not math.isfinite(shift):
+        raise ValueError(f"shift must be finite, got {shift}")
     eye = torch.eye(num_classes, dtype=torch.float64)
     return scale * (eye - shift / num_classes)
 

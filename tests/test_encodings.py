@@ -67,6 +67,9 @@ def test_unknown_name_lists_near_matches():
     [
         ("smoothed", {"delta": 1.5}, ValueError, "delta.*1.5"),
         ("shifted", {"scale": 0.0}, ValueError, "scale.*0.0"),
+        ("shifted", {"scale": math.inf}, ValueError, "scale.*inf"),
+        ("shifted", {"shift": math.nan}, ValueError, "shift.*nan"),
+        ("rotated", {"angle": math.nan}, ValueError, "angle.*nan"),
         ("smoothed", {"epsilon": 0.1}, TypeError, "epsilon.*delta"),
     ],
 )
@@ -75,9 +78,14 @@ def test_bad_options_are_refused_by_name(name, options, error, match):
         encodings.make(name, 4, **options)
 
 
-def test_a_single_class_is_refused():
-    with pytest.raises(ValueError, match="at least 2 classes, got 1"):
-        encodings.make("one_hot", 1)
+@pytest.mark.parametrize("name", ["one_hot", "smoothed", "rotated", "random", "shifted"])
+@pytest.mark.parametrize("num_classes", [0, 1])
+def test_fewer_than_two_classes_are_refused(name, num_classes):
+    message = f"at least 2 classes, got {num_classes}"
+    with pytest.raises(ValueError, match=message):
+        encodings.make(name, num_classes)
+    with pytest.raises(ValueError, match=message):
+        getattr(encodings, name)(num_classes)
 
 
 def test_adding_an_encoding_takes_one_function_and_one_decorator(monkeypatch):

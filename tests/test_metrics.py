@@ -489,7 +489,11 @@ INF[3, 0] = -math.inf
         ({"num_classes": 1}, ValueError, "num_classes must be at least 2, got 1"),
         ({"centring": "mean"}, ValueError, "centring must be .* got 'mean'"),
         ({"chunk_size": 0}, ValueError, "chunk_size must be positive, got 0"),
-        ({"features": torch.empty(0, 5), "labels": torch.empty(0).long()}, ValueError, "0, 1, 2"),
+        (
+            {"features": torch.empty(0, 5), "labels": torch.empty(0).long()},
+            ValueError,
+            "no samples",
+        ),
     ],
 )
 def test_measure_names_what_is_wrong(changes, error, message):
@@ -500,7 +504,7 @@ def test_measure_names_what_is_wrong(changes, error, message):
 
 
 def test_no_samples_and_no_classifier():
-    with pytest.raises(ValueError, match="without samples: 0, 1"):
+    with pytest.raises(ValueError, match="no samples: expected at least one of each of 2 classes"):
         measure(torch.empty(0, 3), torch.empty(0).long())
     with pytest.raises(ValueError, match=r"without samples: 1 \(of 2 classes\)"):
         measure(torch.ones(3, 3), torch.zeros(3).long())
@@ -593,7 +597,7 @@ def test_metric_resets():
     metric.compute()
     metric.reset()
     metric.update(data.features[:0], data.labels[:0])
-    with pytest.raises(ValueError, match="without samples: 0, 1, 2"):
+    with pytest.raises(ValueError, match="no samples: expected at least one of each of 3 classes"):
         metric.compute()
     metric.update(data.features, data.labels)
     assert_same(metric.compute(), fields(classify(data)), 1e-10)

@@ -66,7 +66,7 @@ def measure(
     Raises:
         ValueError: naming it, if shapes disagree, a label is out of range, a class has no sample,
             or anything is NaN or infinite; if ``centring`` is unknown, ``chunk_size`` not positive.
-        TypeError: if features are not floating point or labels not integers.
+        TypeError: if features are not floating point, labels not integers, or anything no tensor.
 
     Source: Papyan, Han and Donoho (2020); Zhu et al. (2021); the fields of :class:`CollapseReport`.
 

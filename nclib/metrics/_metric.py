@@ -39,6 +39,9 @@ class CollapseMetric(Metric):
     samples are kept too, N·P in the dtype in which they came, in the process that saw them (with
     ``compute_on_cpu=True``, in its main memory). ``nc4=False`` keeps none and leaves NC4 out.
 
+    A device needs float64 to hold the state, so Apple's MPS does not work; features that are there
+    have to be moved to the CPU first.
+
     Time for a batch of B samples: O(BP²), in float32 (float64 for float64 features). Where the
     features fit in memory as one matrix, :func:`measure` is faster: O(BPK).
 

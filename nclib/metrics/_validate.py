@@ -1,7 +1,16 @@
 """What every measure asks of its input, each refusal naming what is wrong."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+
+def check_tensor(name: str, value: Any) -> None:
+    """A torch tensor, not an array or a list."""
+    if not isinstance(value, Tensor):
+        kind = type(value).__name__
+        raise TypeError(f"{name} must be a torch.Tensor, got {kind}: torch.as_tensor makes it one")
 
 
 def check_classifier(
@@ -14,6 +23,9 @@ def check_classifier(
         if bias is not None:
             raise ValueError("got a bias without a weight")
         return num_classes
+    check_tensor("weight", weight)
+    if bias is not None:
+        check_tensor("bias", bias)
     if weight.ndim != 2 or weight.shape[1] != dim:
         raise ValueError(
             f"weight must have shape (K, {dim}) for features of dimension {dim},"
@@ -39,6 +51,8 @@ def check_centring(centring: str) -> None:
 
 def check_batch(features: Tensor, labels: Tensor) -> None:
     """Shapes and types of features (N, P) and labels (N,)."""
+    check_tensor("features", features)
+    check_tensor("labels", labels)
     if features.ndim != 2:
         raise ValueError(f"features must have shape (N, P), got {tuple(features.shape)}")
     if labels.ndim != 1:
@@ -64,6 +78,8 @@ def check_labels(labels: Tensor, num_classes: int) -> None:
 
 def check_counts(counts: Tensor) -> None:
     """Every class has a sample."""
+    if not bool(counts.any()):
+        raise ValueError(f"no samples: expected at least one of each of {len(counts)} classes")
     empty = (counts == 0).nonzero().flatten().tolist()
     if empty:
         shown = ", ".join(map(str, empty[:10])) + (", …" if len(empty) > 10 else "")
