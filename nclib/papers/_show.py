@@ -115,20 +115,7 @@ def _table(paper: Paper) -> list[str]:
     return [*lines, "```"]
 
 
-# On a phone a row becomes a card: three columns do not fit.
 _HEAD = """# Scorecard
-
-<style>
-@media (max-width: 45rem) {
-  table.nc-scorecard thead { display: none; }
-  table.nc-scorecard, table.nc-scorecard tbody, table.nc-scorecard tr, table.nc-scorecard td {
-    display: block;
-    width: auto;
-  }
-  table.nc-scorecard td { border: 0; overflow-wrap: anywhere; }
-  table.nc-scorecard tr { border-bottom: 1px solid var(--pst-color-border); }
-}
-</style>
 
 Every claim of the papers with its verdict, computed from evidence when this page was built.
 """
