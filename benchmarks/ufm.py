@@ -31,11 +31,13 @@ class Case(NamedTuple):
     lam_b: float
     loss: str
     steps: int  # the most that plain descent may take; 0: solve alone
+    lam_w: float = 1e-3
+    lam_h: float | None = None  # None: 1e-3 / N
 
     def options(self) -> dict[str, object]:
-        """Penalties and loss as keyword arguments: lam_w = 1e-3, lam_h = lam_w / N."""
-        lam_h = 1e-3 / float(self.counts.sum())
-        return {"lam_w": 1e-3, "lam_h": lam_h, "lam_b": self.lam_b, "loss": self.loss}
+        """Penalties and loss as keyword arguments."""
+        lam_h = 1e-3 / float(self.counts.sum()) if self.lam_h is None else self.lam_h
+        return {"lam_w": self.lam_w, "lam_h": lam_h, "lam_b": self.lam_b, "loss": self.loss}
 
     def solve(self) -> ufm.UFMSolution:
         """The certified optimum."""
@@ -73,7 +75,7 @@ def long_tailed(size: int) -> Tensor:
 
 
 def cases(quick: bool) -> list[Case]:
-    """The models of the table; quick: the small ones."""
+    """The models of the table; quick: the small ones, and fewer steps of descent."""
 
     def one_hot(k: int, loss: str, lam_b: float, steps: int) -> Case:
         bias = {math.inf: "no bias", 0.0: "free bias"}.get(lam_b, f"lam_b {lam_b}")
@@ -91,6 +93,16 @@ def cases(quick: bool) -> list[Case]:
         one_hot(10, "bce", 0.01, 20_000),
         multi_hot("pal, K = 10, all pairs", supports(10, 2), math.inf, 20_000),
         multi_hot("pal, K = 10, all pairs, free bias", supports(10, 2), 0.0, 20_000),
+        Case(
+            "ce, K = 10, counts 500 to 5, strong",
+            torch.eye(10, dtype=torch.float64),
+            torch.logspace(math.log10(500), math.log10(5), 10, dtype=torch.float64),
+            math.inf,
+            "ce",
+            20_000,
+            lam_w=5e-3,
+            lam_h=1e-5,
+        ),
     ]
     if quick:
         return small
@@ -127,7 +139,7 @@ def row(case: Case) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the small models alone")
+    parser.add_argument("--quick", action="store_true", help="the small models, with fewer steps")
     quick = parser.parse_args().quick
     columns = ["model", "solve", "gap", "descent", "ratio", "balanced", "ratio"]
     show(f"solve against descent ({machine()})", columns, (row(case) for case in cases(quick)))

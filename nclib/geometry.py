@@ -193,8 +193,9 @@ def fit_shifted_simplex_etf(means: Tensor) -> ShiftedSimplexETF:
     >>> round(fit.scale, 6), abs(round(fit.shift, 6)), fit.residual < 1e-12
     (1.0, 0.0, True)
     """
+    vectors = _check_vectors("means", means)
     eps = torch.finfo(means.dtype).eps if means.is_floating_point() else 0.0
-    means = _check_vectors(means)
+    means, unit = _rescaled(vectors)
     num_classes = len(means)
     centre = means.mean(0)
     centred = means - centre
@@ -206,7 +207,7 @@ def fit_shifted_simplex_etf(means: Tensor) -> ShiftedSimplexETF:
     centring = centring_matrix(num_classes).to(gram.device)
     misfit = gram - square * centring - along_ones / num_classes
     return ShiftedSimplexETF(
-        scale=math.sqrt(float(square)),
+        scale=unit * math.sqrt(float(square)),
         shift=1 - math.sqrt(float(along_ones / square)),
         residual=float(misfit.norm() / gram.norm()),
     )
@@ -235,7 +236,7 @@ def etf_distance(gram: Tensor) -> float:
     >>> etf_distance(etf @ etf.T) < 1e-12
     True
     """
-    gram = _check_vectors(gram)
+    gram = _check_vectors("gram", gram)
     num_classes = len(gram)
     if gram.shape[1] != num_classes:
         raise ValueError(f"a Gram matrix is square, got shape {tuple(gram.shape)}")
@@ -266,9 +267,9 @@ def pairwise_angles(means: Tensor, *, centre: bool = True) -> Float[Tensor, "K K
             [120.,   0., 120.],
             [120., 120.,   0.]], dtype=torch.float64)
     """
-    means = _check_vectors(means)
+    means, _ = _rescaled(_check_vectors("means", means))
     if centre:
-        means = means - means.mean(0)
+        means, _ = _rescaled(means - means.mean(0))
     unit = means / means.norm(dim=1, keepdim=True)
     exact = "donot_use_mm_for_euclid_dist"  # a product of matrices would cancel at small angles
     apart = torch.cdist(unit, unit, compute_mode=exact)
@@ -285,6 +286,8 @@ def _frame(
     dtype: torch.dtype,
 ) -> Float[Tensor, "K P"]:
     """α(I − βJ/K) in an orthonormal basis of R^K whose last vector is 1/√K, turned at random."""
+    if not dtype.is_floating_point:
+        raise TypeError(f"dtype must be floating point, got {dtype}")
     device = generator.device if generator is not None else None
     basis = _centred_basis(num_classes)
     if shift != 1:
@@ -308,6 +311,9 @@ def _centred_basis(num_classes: int) -> Float[Tensor, "K K-1"]:
 
 
 def _check_size(name: str, num_classes: int, dim: int, *, least: int, fewest: int = 2) -> None:
+    for argument, value in (("num_classes", num_classes), ("dim", dim)):
+        if not hasattr(value, "__index__"):
+            raise TypeError(f"{argument} must be an integer, got {value!r}")
     if num_classes < fewest:
         raise ValueError(f"num_classes must be at least {fewest}, got {num_classes}")
     if dim < least:
@@ -316,11 +322,21 @@ def _check_size(name: str, num_classes: int, dim: int, *, least: int, fewest: in
         )
 
 
-def _check_vectors(vectors: Tensor) -> Float[Tensor, "K P"]:
+def _check_vectors(name: str, vectors: Tensor) -> Float[Tensor, "K P"]:
     """The vectors in float64, once they are known to be a finite matrix of at least two rows."""
+    if not isinstance(vectors, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(vectors).__name__}")
+    if vectors.is_complex():
+        raise TypeError(f"{name} must be real, got {vectors.dtype}")
     if vectors.ndim != 2 or len(vectors) < 2:
         raise ValueError(f"expected a (K, P) matrix with K >= 2, got shape {tuple(vectors.shape)}")
     vectors = vectors.detach().double()
     if not bool(vectors.isfinite().all()):
         raise ValueError("expected finite vectors, got NaN or infinity among them")
     return vectors
+
+
+def _rescaled(vectors: Float[Tensor, "K P"]) -> tuple[Float[Tensor, "K P"], float]:
+    """The vectors over their largest entry, whose squares neither under- nor overflow; and it."""
+    largest = float(vectors.abs().max()) if vectors.numel() else 0.0
+    return (vectors / largest, largest) if largest > 0 else (vectors, 1.0)

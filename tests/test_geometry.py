@@ -217,3 +217,24 @@ def test_angles_with_a_zero_vector_are_nan():
     assert angles.diagonal().eq(0).all()
     assert angles[1, [0, 2]].isnan().all()
     assert float(angles[0, 2]) == pytest.approx(90)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_units_of_the_means_change_no_shape(unit):
+    means = unit * simplex_etf(4, 5, generator=seeded(0))
+    fit = fit_shifted_simplex_etf(means)
+    assert fit.scale / unit == pytest.approx(math.sqrt(4 / 3))
+    assert fit.shift == pytest.approx(1, abs=1e-7)
+    assert fit.residual < 1e-12
+    assert close(pairwise_angles(means), pairwise_angles(means / unit))
+
+
+def test_complex_means_are_refused():
+    for function in (fit_shifted_simplex_etf, pairwise_angles, etf_distance):
+        with pytest.raises(TypeError, match="must be real, got"):
+            function(torch.eye(3) * 1j)
+
+
+def test_a_frame_of_integers_is_refused():
+    with pytest.raises(TypeError, match="dtype must be floating point"):
+        simplex_etf(5, 6, dtype=torch.int64)
