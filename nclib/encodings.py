@@ -9,7 +9,6 @@ Source: class-encoding paper (arXiv 2606.00344), Sections II and IV.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import math
@@ -18,6 +17,8 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from nclib._names import unknown
 
 __all__ = ["ENCODINGS", "encoding", "make", "one_hot", "random", "rotated", "shifted", "smoothed"]
 
@@ -54,8 +55,7 @@ def make(name: str, num_classes: int, **options: float) -> Float[Tensor, "K K"]:
             [0.2500, 0.7500]], dtype=torch.float64)
     """
     if name not in ENCODINGS:
-        near = difflib.get_close_matches(name, ENCODINGS, cutoff=0.4) or sorted(ENCODINGS)
-        raise ValueError(f"unknown encoding {name!r}; did you mean {' or '.join(near)}?")
+        raise unknown("encoding", name, ENCODINGS)
     try:
         inspect.signature(ENCODINGS[name]).bind(num_classes, **options)
     except TypeError as error:
