@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib as mpl
@@ -76,7 +76,7 @@ _NO_BUTTONS = [
 class Interactive:
     """A plotly figure that works in a static page: no loader, no request, a fixed id, alt text."""
 
-    figure: Any
+    figure: Any = field(repr=False)  # its repr would be all of its data
     div_id: str
     alt: str
 
