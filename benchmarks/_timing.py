@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
+from rich.live import Live
 from rich.table import Table
 
 
@@ -99,13 +99,14 @@ def machine() -> str:
 
 
 def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table: names to the left, numbers to the right."""
+    """A table, each row shown as it is measured: names to the left, numbers to the right."""
     table = Table(title=title, title_justify="left")
     for position, column in enumerate(columns):
         table.add_column(column, justify="right" if position else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    with Live(table, auto_refresh=False, vertical_overflow="visible") as live:
+        for row in rows:
+            table.add_row(*row)
+            live.refresh()
 
 
 def seconds(value: float) -> str:
