@@ -1,11 +1,20 @@
 """Data sets as tensors on the device: uint8 images kept whole, batched and augmented there."""
 
-from nclib.data._batches import augment, batches, per_class_subset, to_float
+from nclib.data._batches import augment, batches, mixup, per_class_subset, to_float
 from nclib.data._files import DataError, checksum, data_root
+from nclib.data._long_tail import (
+    LONG_TAIL_KINDS,
+    long_tail_counts,
+    long_tail_indices,
+    long_tailed,
+)
+from nclib.data._samplers import SAMPLERS, sampler
 from nclib.data._sets import DATASETS, Dataset, DatasetInfo, Split, info, load
 
 __all__ = [
     "DATASETS",
+    "LONG_TAIL_KINDS",
+    "SAMPLERS",
     "DataError",
     "Dataset",
     "DatasetInfo",
@@ -16,6 +25,11 @@ __all__ = [
     "data_root",
     "info",
     "load",
+    "long_tail_counts",
+    "long_tail_indices",
+    "long_tailed",
+    "mixup",
     "per_class_subset",
+    "sampler",
     "to_float",
 ]

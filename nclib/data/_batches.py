@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
@@ -61,3 +63,32 @@ def augment(
     index = rows[:, :, None] * padded.shape[-1] + columns[:, None, :]  # (B, H, W)
     index = index.reshape(count, 1, -1).expand(-1, channels, -1).to(images.device)
     return padded.flatten(2).gather(2, index).view_as(images)
+
+
+def mixup(
+    images: Float[Tensor, "B C H W"],
+    labels: Int64[Tensor, " B"],
+    alpha: float,
+    generator: torch.Generator,
+) -> tuple[Float[Tensor, "B C H W"], Int64[Tensor, " B"], Int64[Tensor, " B"], Float[Tensor, ""]]:
+    r"""Every image mixed with another of the batch, :math:`\lambda x_i + (1-\lambda) x_{\pi(i)}`.
+
+    One :math:`\lambda \sim \mathrm{Beta}(\alpha, \alpha)` and one permutation π for the batch. The
+    loss of a mixed image is λ times that of its label a plus 1 − λ times that of its label b.
+
+    Returns:
+        The mixed images, labels a (those given), labels b (permuted), and λ, a scalar tensor on
+        the device of the images.
+
+    Raises:
+        ValueError: if alpha is not positive and finite.
+
+    Source: Zhang et al. (2018), "mixup: beyond empirical risk minimization".
+    """
+    if not 0 < alpha < math.inf:
+        raise ValueError(f"alpha {alpha} must be positive and finite")
+    device = generator.device
+    seed = int(torch.randint(2**62, (), generator=generator, device=device))
+    lam = images.new_full((), np.random.default_rng(seed).beta(alpha, alpha))
+    other = torch.randperm(len(images), generator=generator, device=device).to(images.device)
+    return images.lerp(images[other], 1 - lam), labels, labels[other], lam

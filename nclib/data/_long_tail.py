@@ -1,0 +1,141 @@
+"""Long-tailed subsets of balanced data sets, image for image those of the field (LDAM, 2019)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from nclib._names import unknown
+from nclib.data._sets import Dataset, Split
+
+#: Shapes of the imbalance: an exponential profile, or two levels.
+LONG_TAIL_KINDS = ("exp", "step")
+
+
+def long_tail_counts(num_classes: int, n_max: int, ratio: float, kind: str = "exp") -> list[int]:
+    r"""Images of each class in a long-tailed training set, the largest class first.
+
+    ``"exp"``: :math:`n_k = \lfloor n_{\max}\, r^{-k/(K-1)} \rfloor`; ``"step"``: the first
+    ``K // 2`` classes have :math:`n_{\max}`, the others :math:`\lfloor n_{\max} / r \rfloor`.
+    Truncated, never rounded: rounding gives CIFAR-10-LT at ratio 100 two images more.
+
+    Args:
+        num_classes: K, at least 1.
+        n_max: images of the largest class.
+        ratio: r, size of the largest class over that of the smallest, at least 1. Truncation may
+            raise the ratio that results: 250 for CIFAR-100-LT at 200.
+        kind: ``"exp"`` or ``"step"``.
+
+    Raises:
+        ValueError: if the ratio is less than 1 or not finite, the kind is unknown, or a class
+            would be empty; the message names it.
+
+    Source: Cao et al. (2019), "Learning imbalanced datasets with label-distribution-aware margin
+    loss".
+
+    >>> long_tail_counts(10, 5000, 100)
+    [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
+    >>> long_tail_counts(4, 500, 10, kind="step")
+    [500, 500, 50, 50]
+    """
+    if kind not in LONG_TAIL_KINDS:
+        raise unknown("kind of imbalance", kind, LONG_TAIL_KINDS)
+    if not (math.isfinite(ratio) and ratio >= 1):
+        raise ValueError(f"ratio {ratio} must be finite and at least 1")
+    for name, value in (("num_classes", num_classes), ("n_max", n_max)):
+        if value < 1:
+            raise ValueError(f"{name} {value} must be at least 1")
+    if kind == "step":
+        head = num_classes // 2
+        counts = [n_max] * head + [int(n_max / ratio)] * (num_classes - head)
+    else:
+        last = max(num_classes - 1, 1)  # a single class has k = 0 alone
+        counts = [int(n_max * ratio ** (-k / last)) for k in range(num_classes)]
+    if 0 in counts:
+        raise ValueError(
+            f"class {counts.index(0)} of {num_classes} would be empty: the largest has {n_max} "
+            f"images and the ratio is {ratio:g}"
+        )
+    return counts
+
+
+def long_tail_indices(
+    labels: Int64[Tensor, " N"], counts: Sequence[int], *, seed: int = 0
+) -> Int64[Tensor, " n"]:
+    """Indices of a long-tailed subset, class by class, as the LDAM code draws them.
+
+    One legacy numpy generator is seeded; then, in the order of the classes, each class's indices
+    are shuffled and its first ``counts[k]`` kept. Subsets of one seed are nested: a class with
+    fewer images has the first of those it has at a smaller ratio.
+
+    Args:
+        labels: class of every image.
+        counts: images to keep of each class; one entry for every class.
+        seed: of the shuffles, in 0 .. 2³² − 1. The published subsets have seed 0.
+
+    Raises:
+        ValueError: if a class has fewer images than are asked for, or would be empty, or a label
+            has no count; the message names the class.
+
+    >>> labels = torch.arange(12) % 3
+    >>> labels[long_tail_indices(labels, [4, 2, 1])].tolist()
+    [0, 0, 0, 0, 1, 1, 2]
+    """
+    targets = labels.cpu().numpy()
+    available = np.bincount(targets, minlength=len(counts))
+    if len(available) > len(counts):
+        raise ValueError(f"class {len(available) - 1} occurs, but there are {len(counts)} counts")
+    for k, (wanted, found) in enumerate(zip(counts, available, strict=True)):
+        if wanted < 1:
+            raise ValueError(f"class {k} would be empty: {wanted} images were asked for")
+        if found < wanted:
+            raise ValueError(f"class {k} has {found} images, {wanted} were asked for")
+    draws = np.random.RandomState(seed)
+    chosen = []
+    for k, wanted in enumerate(counts):
+        members = np.flatnonzero(targets == k)
+        draws.shuffle(members)
+        chosen.append(members[:wanted])
+    return torch.from_numpy(np.concatenate(chosen)).long()
+
+
+def long_tailed(dataset: Dataset, ratio: float, kind: str = "exp", seed: int = 0) -> Dataset:
+    """The data set with a long-tailed training split; the test split is untouched.
+
+    The largest class has as many images as the smallest class of ``dataset``: all 5,000 or 500
+    on CIFAR-10 or CIFAR-100, 140 on digits.
+
+    Args:
+        dataset: a balanced data set, on any device.
+        ratio: size of the largest class over that of the smallest, at least 1.
+        kind: ``"exp"`` or ``"step"``, see ``long_tail_counts``.
+        seed: of the draw, see ``long_tail_indices``.
+
+    Returns:
+        A data set whose ``info`` has the new title and class sizes, and its name unchanged.
+
+    Raises:
+        ValueError: as ``long_tail_counts`` does.
+
+    >>> from nclib import data
+    >>> data.long_tailed(data.load("digits"), 10).train.labels.bincount().tolist()
+    [140, 108, 83, 64, 50, 38, 30, 23, 18, 14]
+    """
+    labels = dataset.train.labels
+    n_max = int(labels.bincount(minlength=dataset.info.num_classes).min())
+    counts = long_tail_counts(dataset.info.num_classes, n_max, ratio, kind)
+    chosen = long_tail_indices(labels, counts, seed=seed).to(labels.device)
+    step = ", step" if kind == "step" else ""
+    info = replace(
+        dataset.info,
+        title=f"{dataset.info.title}-LT (ratio {ratio:g}{step})",
+        train_per_class=(min(counts), max(counts)),
+    )
+    train = Split(dataset.train.images[chosen], labels[chosen])
+    return replace(dataset, info=info, train=train)
