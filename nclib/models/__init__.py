@@ -1,5 +1,35 @@
-"""Networks that expose their last features and a linear head."""
+"""Networks that expose their last features, and the heads that score them."""
 
-from nclib.models._networks import MODELS, Classifier, build, check_shape, known
+from nclib.models._heads import (
+    HEADS,
+    CosineHead,
+    FixedETFHead,
+    LearnableScalingHead,
+    check_head,
+    tau_normalise,
+)
+from nclib.models._networks import (
+    FEATURE_LAYERS,
+    MODELS,
+    Classifier,
+    build,
+    check_shape,
+    known,
+    native_dim,
+)
 
-__all__ = ["MODELS", "Classifier", "build", "check_shape", "known"]
+__all__ = [
+    "FEATURE_LAYERS",
+    "HEADS",
+    "MODELS",
+    "Classifier",
+    "CosineHead",
+    "FixedETFHead",
+    "LearnableScalingHead",
+    "build",
+    "check_head",
+    "check_shape",
+    "known",
+    "native_dim",
+    "tau_normalise",
+]

@@ -1,32 +1,44 @@
-"""A trunk, a feature layer of width P, and a linear head.
+"""A trunk, a feature layer of width P, and a head.
 
-The feature layer is ``linear`` (features of either sign, as in the unconstrained features model)
-or ``relu`` (nonnegative features, as after the last block of most networks).
+The feature layer is ``native`` (what the trunk ends in), ``linear`` (a projection to features of
+either sign, as in the unconstrained features model) or ``relu`` (a projection to nonnegative
+features, as after the last block of most networks).
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nclib._names import unknown
+from nclib.models._heads import HEADS, check_head
+from nclib.models._resnet import resnet32
 
 Trunk = Callable[[tuple[int, int, int], int], tuple[nn.Module, int]]
 
 
 class Classifier(nn.Module):
-    r"""Features :math:`h = g(x)` and scores :math:`W h + b`.
+    r"""Features :math:`h = g(x)` and the scores of a head, such as :math:`W h + b`.
 
     Args:
         trunk: maps a batch of images to (B, D).
         trunk_dim: D.
         num_classes: K.
-        feature_dim: P.
-        feature_layer: ``linear`` or ``relu``.
-        bias: whether the head has one.
+        feature_dim: P; with ``native`` it is D, and may be None.
+        feature_layer: ``native``, ``linear`` or ``relu``. Native features of a fixed ETF go through
+            a batch norm: nonnegative features, as trunks give them, cannot point to its vertices.
+        head: ``linear``, ``cosine`` or ``etf``. A head has ``weight`` (K, P) and ``bias`` (K,) or
+            None, for which the largest :math:`\langle w_k, h\rangle + b_k` is its decision.
+        bias: whether a linear head has one.
+
+    Raises:
+        ValueError: if feature layer or head is unknown, or ``feature_dim`` does not suit them.
     """
 
     def __init__(
@@ -35,17 +47,32 @@ class Classifier(nn.Module):
         trunk_dim: int,
         num_classes: int,
         *,
-        feature_dim: int,
+        feature_dim: int | None = None,
         feature_layer: str = "linear",
+        head: str = "linear",
         bias: bool = True,
     ) -> None:
         super().__init__()
+        if feature_layer not in FEATURE_LAYERS:
+            raise unknown("feature layer", feature_layer, FEATURE_LAYERS)
+        if feature_layer == "native":
+            if feature_dim not in (None, trunk_dim):
+                raise ValueError(
+                    f"feature_dim is {feature_dim}, but the network's own features have "
+                    f"dimension {trunk_dim}"
+                )
+            feature_dim = trunk_dim
+        elif feature_dim is None:
+            raise ValueError(f"feature layer {feature_layer!r} needs a feature_dim, got None")
+        check_head(head, num_classes, feature_dim)
         self.trunk = trunk
-        self.projection = nn.Linear(trunk_dim, feature_dim)
+        self.projection: nn.Module
+        if feature_layer != "native":
+            self.projection = nn.Linear(trunk_dim, feature_dim)
+        else:
+            self.projection = _BatchNorm(trunk_dim) if head == "etf" else nn.Identity()
         self.activation = nn.ReLU() if feature_layer == "relu" else nn.Identity()
-        self.head = nn.Linear(feature_dim, num_classes, bias=bias)
-        if bias:
-            nn.init.zeros_(self.head.bias)
+        self.head = HEADS[head](feature_dim, num_classes, bias)
 
     def forward(
         self, images: Float[Tensor, "B C H W"]
@@ -53,6 +80,18 @@ class Classifier(nn.Module):
         """Features and scores of a batch."""
         features = self.activation(self.projection(self.trunk(images)))
         return features, self.head(features)
+
+
+class _BatchNorm(nn.BatchNorm1d):
+    """Batch norm that takes its running statistics where a batch of one has none of its own."""
+
+    def forward(self, features: Float[Tensor, "B P"]) -> Float[Tensor, "B P"]:
+        """The normalised features."""
+        if len(features) > 1:
+            return super().forward(features)
+        return functional.batch_norm(
+            features, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
 
 
 def _mlp(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
@@ -89,7 +128,28 @@ def _resnet18(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
     return network, 512
 
 
-MODELS: dict[str, Trunk] = {"mlp": _mlp, "convnet": _convnet, "resnet18": _resnet18}
+def _resnet32(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
+    """ResNet-32 with option-A shortcuts; a width of 16 is the published network."""
+    return resnet32(shape[0], width)
+
+
+def _resnext50(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
+    """ResNeXt-50 (32×4d), torchvision's, untrained."""
+    from torchvision.models import resnext50_32x4d
+
+    network = resnext50_32x4d()
+    network.fc = nn.Identity()
+    return network, 2048
+
+
+FEATURE_LAYERS = ("native", "linear", "relu")
+MODELS: dict[str, Trunk] = {
+    "mlp": _mlp,
+    "convnet": _convnet,
+    "resnet18": _resnet18,
+    "resnet32": _resnet32,
+    "resnext50": _resnext50,
+}
 
 
 def known(name: str) -> str:
@@ -104,13 +164,31 @@ def known(name: str) -> str:
 
 
 def check_shape(name: str, shape: tuple[int, int, int]) -> None:
-    """Refuse images too small for the network.
+    """Refuse images that the network is not for.
 
     Raises:
-        ValueError: if a convolutional network would be given images below 32×32.
+        ValueError: if a convolutional network would be given images below 32×32, or ``resnext50``
+            images that have not three channels.
     """
     if name != "mlp" and min(shape[1:]) < 32:
         raise ValueError(f"model {name!r} is for images of 32×32, got {shape[1]}×{shape[2]}")
+    if name == "resnext50" and shape[0] != 3:
+        raise ValueError(f"model {name!r} is for images of 3 channels, got {shape[0]}")
+
+
+@functools.cache
+def native_dim(name: str, shape: tuple[int, int, int], width: int) -> int:
+    """Dimension of the features that a network's trunk ends in.
+
+    Raises:
+        ValueError: if the name is unknown or the images do not suit the network.
+
+    >>> native_dim("resnet32", (3, 32, 32), 16)
+    64
+    """
+    check_shape(known(name), shape)
+    with torch.device("meta"):  # no memory, no random numbers
+        return MODELS[name](shape, width)[1]
 
 
 def build(
@@ -119,8 +197,9 @@ def build(
     num_classes: int,
     *,
     width: int,
-    feature_dim: int,
+    feature_dim: int | None = None,
     feature_layer: str = "linear",
+    head: str = "linear",
     bias: bool = True,
 ) -> Classifier:
     """The network of that name, freshly initialised from torch's global generator.
@@ -129,14 +208,21 @@ def build(
         name: a key of ``MODELS``.
         shape: channels, height and width of the images.
         num_classes: K.
-        width: hidden units of ``mlp``, channels of the first convolution of ``convnet``;
-            ``resnet18`` has the published widths.
-        feature_dim: P.
-        feature_layer: ``linear`` or ``relu``.
-        bias: whether the head has one.
+        width: hidden units of ``mlp``, channels of the first convolution of ``convnet`` and
+            ``resnet32`` (16 is the published one, with features of dimension 64); ``resnet18`` and
+            ``resnext50`` have the published widths.
+        feature_dim: P; with ``native`` it is the trunk's own, and may be None.
+        feature_layer: ``native``, ``linear`` or ``relu``, as in :class:`Classifier`.
+        head: ``linear``, ``cosine`` or ``etf``, as in :class:`Classifier`.
+        bias: whether a linear head has one.
 
     Raises:
-        ValueError: if the name is unknown or the images are too small.
+        ValueError: if a name is unknown, the images do not suit the network, or ``feature_dim``
+            does not suit feature layer and head.
+
+    >>> network = build("resnet32", (3, 32, 32), 10, width=16, feature_layer="native")
+    >>> sum(parameter.numel() for parameter in network.parameters())
+    464154
     """
     check_shape(known(name), shape)
     trunk, trunk_dim = MODELS[name](shape, width)
@@ -146,5 +232,6 @@ def build(
         num_classes,
         feature_dim=feature_dim,
         feature_layer=feature_layer,
+        head=head,
         bias=bias,
     )

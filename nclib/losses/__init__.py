@@ -1,0 +1,35 @@
+r"""Losses, regularisers and class weights of long-tailed learning: functions with scalar values.
+
+Logits are (N, K), features (N, P), class centres (K, P), all one row a sample or a class (papers
+write columns); labels are class ids. A loss is the batch mean, and with ``weight`` (K,) the
+weighted mean :math:`\sum_i w_{y_i}\ell_i / \sum_i w_{y_i}`, as in
+:func:`torch.nn.functional.cross_entropy`. Half precision is computed in float32.
+
+Every function refuses arguments whose shapes or types do not fit. Values are checked only where
+that is free of a wait for the accelerator: on the CPU, and not under ``torch.compile``.
+"""
+
+from nclib.losses._features import (
+    between_class,
+    center_loss,
+    class_means,
+    dot_regression,
+    within_class,
+)
+from nclib.losses._softmax import balanced_softmax, cb_focal, focal, ldam, logit_adjusted
+from nclib.losses._weights import effective_number_weights, inverse_frequency_weights
+
+__all__ = [
+    "balanced_softmax",
+    "between_class",
+    "cb_focal",
+    "center_loss",
+    "class_means",
+    "dot_regression",
+    "effective_number_weights",
+    "focal",
+    "inverse_frequency_weights",
+    "ldam",
+    "logit_adjusted",
+    "within_class",
+]

@@ -1,0 +1,183 @@
+"""Losses of the logits, all of them softmax cross-entropies with something moved."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from nclib.losses import _check
+from nclib.losses._check import Counts
+from nclib.losses._weights import effective_number_weights
+
+
+def ldam(
+    logits: Float[Tensor, "N K"],
+    labels: Int[Tensor, " N"],
+    counts: Counts,
+    *,
+    max_margin: float = 0.5,
+    scale: float = 30.0,
+    weight: Float[Tensor, " K"] | None = None,
+) -> Float[Tensor, ""]:
+    r"""Label-distribution-aware margins: the rarer the class, the larger its margin.
+
+    Cross-entropy of :math:`s\,(z_{ik} - \Delta_k [k = y_i])` with margins
+    :math:`\Delta_k \propto n_k^{-1/4}`, the largest of them ``max_margin``.
+
+    Args:
+        logits: the cosines of a normalised layer, not yet scaled.
+        labels: class ids.
+        counts: training images of each class, n_k.
+        max_margin: margin of the rarest class.
+        scale: s.
+        weight: of each class in the mean; None: equal.
+
+    Raises:
+        ValueError: if shapes do not fit, a count is below 1, ``max_margin`` is negative or
+            ``scale`` is not positive.
+
+    Source: Cao et al. (2019), the LDAM loss.
+
+    >>> one = torch.tensor([[1.0, 0.0]])
+    >>> ldam(one, torch.tensor([0]), [16, 1], max_margin=0.5, scale=4.0)  # log(1 + exp(-3))
+    tensor(0.0486)
+    """
+    _check.number("max_margin", max_margin, least=0)
+    _check.number("scale", scale, above=0)
+    logits, labels = _check.batch("logits", logits, labels)
+    relative = _check.counts(counts, logits.shape[1]).to(logits) ** -0.25
+    margins = max_margin / relative.amax() * relative
+    moved = logits.scatter_add(1, labels[:, None], -margins.index_select(0, labels)[:, None])
+    return functional.cross_entropy(scale * moved, labels, weight=_weight(weight, logits))
+
+
+def logit_adjusted(
+    logits: Float[Tensor, "N K"],
+    labels: Int[Tensor, " N"],
+    counts: Counts,
+    *,
+    tau: float = 1.0,
+    weight: Float[Tensor, " K"] | None = None,
+) -> Float[Tensor, ""]:
+    r"""Cross-entropy of :math:`z_{ik} + \tau\log\pi_k`, with the priors :math:`\pi_k = n_k/n`.
+
+    Trained so, the unadjusted logits are those of balanced classes (τ = 1).
+
+    Args:
+        logits: unadjusted.
+        labels: class ids.
+        counts: training images of each class, n_k.
+        tau: τ.
+        weight: of each class in the mean; None: equal.
+
+    Raises:
+        ValueError: if shapes do not fit, a count is below 1, or ``tau`` is negative.
+
+    Source: Menon et al. (2021), the logit-adjusted softmax cross-entropy.
+
+    >>> logit_adjusted(torch.zeros(1, 2), torch.tensor([1]), [3, 1])  # log 4
+    tensor(1.3863)
+    """
+    _check.number("tau", tau, least=0)
+    logits, labels = _check.batch("logits", logits, labels)
+    numbers = _check.counts(counts, logits.shape[1]).to(logits)
+    moved = logits + tau * (numbers / numbers.sum()).log()
+    return functional.cross_entropy(moved, labels, weight=_weight(weight, logits))
+
+
+def balanced_softmax(
+    logits: Float[Tensor, "N K"],
+    labels: Int[Tensor, " N"],
+    counts: Counts,
+    *,
+    weight: Float[Tensor, " K"] | None = None,
+) -> Float[Tensor, ""]:
+    r"""Cross-entropy of the softmax :math:`n_k e^{z_{ik}} / \sum_l n_l e^{z_{il}}`.
+
+    It is :func:`logit_adjusted` at τ = 1, under the name by which it was found independently.
+
+    Args:
+        logits: unadjusted.
+        labels: class ids.
+        counts: training images of each class, n_k.
+        weight: of each class in the mean; None: equal.
+
+    Raises:
+        ValueError: if shapes do not fit, or a count is below 1.
+
+    Source: Ren et al. (2020), balanced softmax.
+    """
+    return logit_adjusted(logits, labels, counts, weight=weight)
+
+
+def focal(
+    logits: Float[Tensor, "N K"],
+    labels: Int[Tensor, " N"],
+    *,
+    gamma: float = 2.0,
+    weight: Float[Tensor, " K"] | None = None,
+) -> Float[Tensor, ""]:
+    r"""Cross-entropy that discounts what is already right: :math:`-(1 - p_y)^\gamma\log p_y`.
+
+    p is the softmax of the logits (the source, a detector, has a sigmoid a class). At γ = 0 it is
+    the cross-entropy.
+
+    Args:
+        logits: of any size.
+        labels: class ids.
+        gamma: γ, the focusing parameter.
+        weight: of each class in the mean; None: equal.
+
+    Raises:
+        ValueError: if shapes do not fit, or ``gamma`` is negative.
+
+    Source: Lin et al. (2017).
+
+    >>> focal(torch.zeros(1, 2), torch.tensor([0]))  # (1/2)² log 2
+    tensor(0.1733)
+    """
+    _check.number("gamma", gamma, least=0)
+    logits, labels = _check.batch("logits", logits, labels)
+    log_p = functional.log_softmax(logits, dim=1).gather(1, labels[:, None])[:, 0]
+    # 1 − p without cancellation; the clamp keeps the power's slope finite where p is 1.
+    wrong = (-log_p.expm1()).clamp_min(torch.finfo(log_p.dtype).tiny)
+    losses = -(wrong**gamma) * log_p
+    weights = _weight(weight, logits)
+    if weights is None:
+        return losses.mean()
+    weights = weights.index_select(0, labels)
+    return (weights * losses).sum() / weights.sum()
+
+
+def cb_focal(
+    logits: Float[Tensor, "N K"],
+    labels: Int[Tensor, " N"],
+    counts: Counts,
+    *,
+    beta: float = 0.9999,
+    gamma: float = 2.0,
+) -> Float[Tensor, ""]:
+    r"""Focal loss weighted by the effective numbers of the classes.
+
+    Args:
+        logits: of any size.
+        labels: class ids.
+        counts: training images of each class, n_k.
+        beta: β of :func:`effective_number_weights`.
+        gamma: γ of :func:`focal`.
+
+    Raises:
+        ValueError: as those two.
+
+    Source: Cui et al. (2019), the class-balanced focal loss, here of the softmax.
+    """
+    return focal(logits, labels, gamma=gamma, weight=effective_number_weights(counts, beta=beta))
+
+
+def _weight(weight: Tensor | None, logits: Tensor) -> Tensor | None:
+    """Class weights of the logits' type, on their device."""
+    if weight is None:
+        return None
+    return _check.per_class("weight", weight, logits.shape[1]).to(logits)

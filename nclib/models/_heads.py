@@ -1,0 +1,171 @@
+r"""Heads: from features to one score a class.
+
+Each has ``weight`` (K, P) and ``bias`` (K,) or None such that the class of the largest
+:math:`\langle w_k, h\rangle + b_k` is the one that it chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nclib import geometry
+from nclib._names import unknown
+
+
+def linear_head(dim: int, num_classes: int, bias: bool) -> nn.Linear:
+    """Scores W h + b, with b = 0 at first."""
+    head = nn.Linear(dim, num_classes, bias=bias)
+    if bias:
+        nn.init.zeros_(head.bias)
+    return head
+
+
+class CosineHead(nn.Module):
+    r"""Cosines between features and the rows of a learnt matrix, :math:`\cos\angle(h, v_k)`.
+
+    The rows start uniform in the cube, then scaled to unit norm. The scale of a loss belongs to the
+    loss. ``weight`` has the rows at unit norm.
+
+    Source: Cao et al. (2019), the normalised last layer of LDAM.
+    """
+
+    bias = None
+
+    def __init__(self, dim: int, num_classes: int) -> None:
+        super().__init__()
+        directions = torch.empty(num_classes, dim).uniform_(-1, 1)
+        self.directions = nn.Parameter(functional.normalize(directions))
+
+    @property
+    def weight(self) -> Float[Tensor, "K P"]:
+        """The rows at unit norm."""
+        return functional.normalize(self.directions)
+
+    def forward(self, features: Float[Tensor, "B P"]) -> Float[Tensor, "B K"]:
+        """Cosines, in float32 at least."""
+        return _cosines(features, self.weight)
+
+
+class FixedETFHead(nn.Module):
+    r"""Cosines between features and the vertices of a simplex ETF that is never trained.
+
+    Args:
+        dim: P, at least K − 1.
+        num_classes: K.
+
+    Raises:
+        ValueError: if ``dim < num_classes - 1``.
+
+    Source: Yang et al. (2022), "Inducing neural collapse in imbalanced learning".
+    """
+
+    bias = None
+    weight: Tensor
+
+    def __init__(self, dim: int, num_classes: int) -> None:
+        super().__init__()
+        etf = geometry.simplex_etf(num_classes, dim, dtype=torch.float32)
+        self.register_buffer("weight", etf)
+
+    def forward(self, features: Float[Tensor, "B P"]) -> Float[Tensor, "B K"]:
+        """Cosines, in float32 at least."""
+        return _cosines(features, self.weight)
+
+
+class LearnableScalingHead(nn.Module):
+    r"""A trained linear head with a learnt scale a class, :math:`s_k(\langle w_k, h\rangle + b_k)`.
+
+    The scales start at 1; W and b are frozen. (The second stage LWS.)
+
+    Args:
+        head: has ``weight`` (K, P) and ``bias`` (K,) or None.
+
+    Source: Kang et al. (2020), Section 4.2.
+    """
+
+    frozen_weight: Tensor
+    frozen_bias: Tensor | None
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        bias: Any = head.bias
+        self.register_buffer("frozen_weight", _copy(head.weight))
+        self.register_buffer("frozen_bias", None if bias is None else _copy(bias))
+        self.scales = nn.Parameter(torch.ones_like(self.frozen_weight[:, 0]))
+
+    @property
+    def weight(self) -> Float[Tensor, "K P"]:
+        """The scaled rows."""
+        return self.scales[:, None] * self.frozen_weight
+
+    @property
+    def bias(self) -> Float[Tensor, " K"] | None:
+        """The scaled bias, if there is one."""
+        return None if self.frozen_bias is None else self.scales * self.frozen_bias
+
+    def forward(self, features: Float[Tensor, "B P"]) -> Float[Tensor, "B K"]:
+        """The scaled scores."""
+        return self.scales * functional.linear(features, self.frozen_weight, self.frozen_bias)
+
+
+def tau_normalise(weight: Float[Tensor, "K P"], tau: float = 1.0) -> Float[Tensor, "K P"]:
+    r"""The rows of a trained classifier over a power of their norms, :math:`w_k/\|w_k\|^\tau`.
+
+    The bias is dropped, as the source does.
+
+    Args:
+        weight: (K, P), rows that are not zero.
+        tau: τ in [0, 1]: 0 changes nothing, 1 makes the norms equal.
+
+    Raises:
+        ValueError: if ``tau`` is not in [0, 1].
+
+    Source: Kang et al. (2020), Section 4.2.
+
+    >>> tau_normalise(torch.tensor([[3.0, 4.0], [0.0, 2.0]]))
+    tensor([[0.6000, 0.8000],
+            [0.0000, 1.0000]])
+    """
+    if not 0 <= tau <= 1:
+        raise ValueError(f"tau is {tau}, expected in [0, 1]")
+    return weight / weight.norm(dim=1, keepdim=True) ** tau
+
+
+def _copy(parameter: Any) -> Tensor:
+    return parameter.detach().clone()
+
+
+def _cosines(features: Tensor, weight: Tensor) -> Tensor:
+    """⟨ĥ, w_k⟩ for unit rows w_k: three digits of bfloat16 are too few once a loss scales them."""
+    with torch.autocast(features.device.type, enabled=False):
+        features = features.to(torch.promote_types(features.dtype, weight.dtype))
+        return functional.linear(functional.normalize(features), weight)
+
+
+HEADS: dict[str, Callable[[int, int, bool], nn.Module]] = {
+    "linear": linear_head,
+    "cosine": lambda dim, num_classes, bias: CosineHead(dim, num_classes),
+    "etf": lambda dim, num_classes, bias: FixedETFHead(dim, num_classes),
+}
+
+
+def check_head(head: str, num_classes: int, feature_dim: int) -> None:
+    """Refuse a head that does not exist or does not fit.
+
+    Raises:
+        ValueError: if there is no head of that name (the near matches are listed), or the fixed ETF
+            of K vectors is asked of features of fewer than K − 1 dimensions.
+    """
+    if head not in HEADS:
+        raise unknown("head", head, HEADS)
+    if head == "etf" and feature_dim < num_classes - 1:
+        raise ValueError(
+            f"head 'etf' of {num_classes} classes needs features of dimension at least "
+            f"{num_classes - 1}, got {feature_dim}"
+        )
