@@ -1,0 +1,204 @@
+r"""The trained networks of the chapters on inducing neural collapse, as configurations.
+
+Every profile scales the same schedule: SGD with momentum 0.9, the learning rate cut to a tenth
+after 80 % and again after 90 % of the epochs, deferred re-weighting after 80 %. The strengths of
+:math:`L_W` and :math:`L_B` and the epoch of their start are those of the paper's Table 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from nclib import data
+from nclib.methods import METHODS
+from nclib.papers._inducing_nc_tables import TABLES, Source, reference
+from nclib.runs import RunConfig
+
+#: The methods that the laptop profile compares.
+LAPTOP = ("ce", "ce-drw", "ldam-drw", "nc-drw", "nc-drw-crt", "logit-adjust", "etf-dr")
+#: The smoke profile has those of Figure 2 as well.
+SMOKE = (*LAPTOP, "ce-rs", "ce-rw")
+SEEDS = {"smoke": (0,), "laptop": (0, 1), "paper": (0, 1, 2)}
+#: Standard deviations of the noise in Table 6, with pixels in [0, 1].
+NOISE = (0.1, 0.2, 0.3, 0.4)
+#: The paper prints the first, its released code has the second.
+WEIGHT_DECAY = {"printed": 5e-3, "released": 5e-4}
+
+_MIXUP = 1.0  # Beta(1, 1), as the peers have it; the paper does not print its parameter
+_LAMBDAS = {"digits": (0.01, 0.1), "cifar10": (0.01, 0.1), "cifar100": (0.01, 0.5)}  # Table 1
+_LATE = ("cifar100",)  # the terms start halfway
+_NOISY = ("ce", "ce-nc", "ce-drw", "nc-drw")  # the methods of Table 6
+
+_COMMON = {"paper": "inducing-nc", "schedule": "step", "lr": 0.1, "feature_layer": "native"}
+_PROFILES: dict[str, dict[str, Any]] = {
+    "smoke": {
+        "dataset": "digits",
+        "imbalance": 20.0,
+        "model": "mlp",
+        "width": 64,
+        "lr": 0.05,
+        "epochs": 40,
+        "batch_size": 64,
+        "measure_every": 5,
+        "evaluate_every": 5,
+    },
+    "laptop": {
+        "dataset": "cifar10",
+        "imbalance": 100.0,
+        "model": "resnet32",
+        "augment": True,
+        "epochs": 20,
+        "measure_every": 5,
+        "evaluate_every": 5,
+    },
+    "paper": {
+        "dataset": "cifar10",
+        "imbalance": 100.0,
+        "model": "resnet32",
+        "augment": True,
+        "epochs": 200,
+        "precision": "bf16-mixed",
+        "measure_every": 20,
+        "evaluate_every": 20,
+    },
+}
+
+
+def config(
+    profile: str, method: str = "ce", *, options: Mapping[str, float | str] = {}, **changes: Any
+) -> RunConfig:
+    """The run of a method at a profile, with some fields changed.
+
+    Args:
+        profile: ``smoke``, ``laptop`` or ``paper``.
+        method: a key of ``nclib.methods.METHODS``.
+        options: of the method, where they differ from the paper's.
+        changes: fields of the run; the schedule follows ``epochs``.
+    """
+    fields = {**_COMMON, **_PROFILES[profile], "profile": profile, "method": method, **changes}
+    epochs, classes = fields["epochs"], data.info(fields["dataset"]).num_classes
+    fields = {
+        **_network(fields["model"], method, classes),
+        "weight_decay": WEIGHT_DECAY["released"],
+        "milestones": (8 * epochs // 10, 9 * epochs // 10),
+        "warmup_epochs": max(1, epochs // 40),
+        "noise": NOISE if method in _NOISY else (),
+        **fields,
+    }
+    within, between = _LAMBDAS[fields["dataset"]]
+    ours = {
+        "drw_epoch": 8 * epochs // 10,
+        "lam_within": within,
+        "lam_between": between,
+        "lam_center": within,
+        "start_epoch": epochs // 2 if fields["dataset"] in _LATE else 0,
+        "second_epochs": min(10, epochs // 4),
+    }
+    taken = {name: value for name, value in ours.items() if name in METHODS[method].options}
+    fields["method_options"] = {**taken, **options}
+    return RunConfig.model_validate(fields)
+
+
+def _network(model: str, method: str, classes: int) -> dict[str, Any]:
+    """Width and dimension of the features; a simplex ETF of 100 classes needs 99."""
+    if model == "resnet32":
+        wide = method == "etf-dr" and classes > 64
+        return {"width": 32, "feature_dim": 128} if wide else {"width": 16, "feature_dim": 64}
+    return {"feature_dim": {"mlp": 64, "resnet18": 512, "resnext50": 2048}[model]}
+
+
+def of(source: Source, profile: str, seed: int, **changes: Any) -> RunConfig | None:
+    """The run behind a number of a table; None where the library lacks the method or the data.
+
+    Mixup, which the paper says that it used, belongs to the paper profile alone.
+    """
+    if source.method not in METHODS or source.dataset not in data.DATASETS:
+        return None
+    fields: dict[str, Any] = {
+        "dataset": source.dataset,
+        "imbalance": source.imbalance,
+        "model": source.model,
+        "seed": seed,
+    }
+    if profile == "paper" and source.mixup:
+        fields["mixup"] = _MIXUP
+    return config(profile, source.method, **{**fields, **changes})
+
+
+def grid(profile: str, *, seeds: Sequence[int] | None = None, **changes: Any) -> list[RunConfig]:
+    """The runs that the chapter shows, in the order in which they are wanted.
+
+    Args:
+        profile: ``smoke``, ``laptop`` or ``paper``.
+        seeds: None: those of the profile.
+        changes: fields of every run, such as ``epochs``.
+    """
+    chosen = SEEDS[profile] if seeds is None else seeds
+    runs = {"smoke": _smoke, "laptop": _laptop, "paper": _paper}[profile](chosen, changes)
+    return list({run.id: run for run in runs if run is not None}.values())
+
+
+def _smoke(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[RunConfig]:
+    for seed in seeds:
+        for method in SMOKE:
+            yield config("smoke", method, seed=seed, **changes)
+        yield config("smoke", "ce", **{"seed": seed, "imbalance": 1.0, **changes})  # Figure 3
+
+
+def _laptop(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[RunConfig]:
+    for seed in seeds:
+        for method in LAPTOP:
+            yield config("laptop", method, seed=seed, **changes)
+    for method in ("ce", "nc-drw"):  # what the short schedule does
+        yield config("laptop", method, **{"seed": seeds[0], "epochs": 60, **changes})
+    # What the precision does.
+    yield config("laptop", "ce", **{"seed": seeds[0], "precision": "bf16-mixed", **changes})
+
+
+def _paper(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[RunConfig | None]:
+    """Tables 3 and 7 at ratio 100, then 2, 5 and 6, then ratio 10: each seed by seed."""
+    printed = {"weight_decay": WEIGHT_DECAY["printed"]}
+    decays = [s for s in _sources((3,), 100.0) if s.method in ("ce", "ce-drw", "nc-drw")]
+    for seed in seeds:
+        yield from (of(source, "paper", seed, **changes) for source in _sources((3, 7), 100.0))
+    for seed in seeds:
+        yield from (of(source, "paper", seed, **printed, **changes) for source in decays)
+        yield from variants("paper", seed=seed, **changes).values()
+    for seed in seeds:
+        yield from (of(source, "paper", seed, **changes) for source in _sources((2, 5, 6)))
+    for seed in seeds:
+        yield from (of(source, "paper", seed, **changes) for source in _sources((3, 7), 10.0))
+
+
+def _sources(tables: Iterable[int], imbalance: float | None = None) -> list[Source]:
+    """What the tables need, each effect's reference in the same setting included."""
+    found = []
+    for cell in (cell for number in tables for cell in TABLES[number].cells()):
+        if imbalance in (None, cell.source.imbalance):
+            found += [cell.source, reference(cell) or cell.source]
+    return list(dict.fromkeys(source._replace(metric="test_accuracy") for source in found))
+
+
+def variants(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunConfig]:
+    r"""NC-DRW as the paper states it (first), and with one choice of its released code at a time.
+
+    The code divides :math:`L_W` by K, which is to divide :math:`\lambda_1`.
+    """
+    mixup = _MIXUP if profile == "paper" else 0.0
+    fields = {"seed": seed, "mixup": mixup, **changes}
+    stated = config(profile, "nc-drw", **fields)
+    within, _ = _LAMBDAS[stated.dataset]
+    classes = data.info(stated.dataset).num_classes
+
+    def switched(options: Mapping[str, float | str] = {}, **fields_of_one: Any) -> RunConfig:
+        return config(profile, "nc-drw", options=options, **{**fields, **fields_of_one})
+
+    return {
+        "as the paper states it": stated,
+        "centres: moving average": switched({"centres": "ema"}),
+        "centres: learnable": switched({"centres": "learnable"}),
+        "L_W divided by K": switched({"lam_within": within / classes}),
+        "without mixup" if mixup else "with mixup": switched(mixup=0.0 if mixup else _MIXUP),
+        "weight decay 0.005": switched(weight_decay=WEIGHT_DECAY["printed"]),
+    }

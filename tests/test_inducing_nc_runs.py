@@ -1,0 +1,79 @@
+"""The runs of the chapters on inducing neural collapse: the schedule, the order, the settings."""
+
+import pytest
+
+from nclib.papers import inducing_nc_runs as chapter
+from nclib.papers._inducing_nc_tables import TABLES
+from nclib.runs import read_grid
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
+def test_a_grid_can_be_named_and_repeats_no_run(profile):
+    configs = read_grid(f"inducing-nc/{profile}")
+    assert configs == chapter.grid(profile)
+    assert len({config.id for config in configs}) == len(configs)
+    assert {config.paper for config in configs} == {"inducing-nc"}
+    assert {config.profile for config in configs} == {profile}
+
+
+def test_the_laptop_profile_is_seed_by_seed_and_ends_with_the_comparisons():
+    grid = chapter.grid("laptop")
+    assert [(c.seed, c.method) for c in grid[:14]] == [
+        (seed, method) for seed in (0, 1) for method in chapter.LAPTOP
+    ]
+    assert {(c.epochs, c.precision) for c in grid[:14]} == {(20, "32-true")}
+    assert [(c.method, c.epochs) for c in grid[14:16]] == [("ce", 60), ("nc-drw", 60)]
+    assert (grid[16].method, grid[16].epochs, grid[16].precision) == ("ce", 20, "bf16-mixed")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "milestones", "drw"),
+    [(200, (160, 180), 160), (60, (48, 54), 48), (20, (16, 18), 16)],
+)
+def test_the_schedule_of_the_paper_is_scaled(epochs, milestones, drw):
+    config = chapter.config("laptop", "nc-drw", epochs=epochs)
+    assert config.milestones == milestones
+    assert dict(config.method_options)["drw_epoch"] == drw
+
+
+def test_the_paper_profile_has_the_strengths_of_table_1():
+    ten = dict(chapter.config("paper", "nc-drw").method_options)
+    hundred = dict(chapter.config("paper", "nc-drw", dataset="cifar100").method_options)
+    names = ("lam_within", "lam_between", "start_epoch")
+    assert [ten[name] for name in names] == [0.01, 0.1, 0]
+    assert [hundred[name] for name in names] == [0.01, 0.5, 100]
+
+
+def test_a_hundred_classes_with_a_fixed_etf_get_the_wider_network():
+    assert chapter.config("paper", "etf-dr", dataset="cifar100").feature_dim == 128
+    assert chapter.config("paper", "etf-dr").feature_dim == 64
+
+
+def test_the_paper_profile_begins_with_tables_3_and_7_at_ratio_100():
+    grid = chapter.grid("paper")
+    first = next(i for i, c in enumerate(grid) if c.weight_decay == 5e-3)
+    assert {(c.imbalance, c.model) for c in grid[:first]} == {(100.0, "resnet32")}
+    assert [c.seed for c in grid[:first]] == sorted(c.seed for c in grid[:first])
+    assert grid[-1].imbalance == 10.0
+    assert {c.method for c in grid if c.weight_decay == 5e-3} == {"ce", "ce-drw", "nc-drw"}
+
+
+def test_every_run_that_a_table_needs_is_in_the_paper_profile():
+    known = {config.id for config in chapter.grid("paper")}
+    for number in (2, 3, 5, 6, 7):
+        for cell in TABLES[number].cells():
+            for seed in chapter.SEEDS["paper"]:
+                run = chapter.of(cell.source, "paper", seed)
+                assert run is None or run.id in known, cell
+
+
+def test_variants_change_one_thing_each():
+    stated, *others = chapter.variants("laptop").values()
+    assert stated == chapter.config("laptop", "nc-drw")
+
+    def choices(config):
+        fields = config.model_dump()
+        return set(fields.pop("method_options")) | {(k, str(v)) for k, v in fields.items()}
+
+    for other in others:
+        assert len(choices(other) - choices(stated)) == 1
