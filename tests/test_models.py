@@ -1,9 +1,11 @@
-"""Networks: shapes, heads, published sizes, and what is refused."""
+"""Networks and heads: shapes, published sizes, starting points, and what is refused."""
 
 import pytest
 import torch
+from torch import nn
 
 from nclib import models
+from nclib.models._resnet import Block
 
 DIGITS, CIFAR = (1, 8, 8), (3, 32, 32)
 
@@ -53,3 +55,232 @@ def test_unknown_model_lists_near_matches():
 def test_small_images_are_refused_by_convolutional_networks():
     with pytest.raises(ValueError, match=r"'convnet'.*32×32, got 8×8"):
         models.build("convnet", DIGITS, 10, width=4, feature_dim=4)
+
+
+# ResNet-32 and the other networks whose own features are measured.
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "dim"), [("resnet32", 16, 64), ("resnet18", 64, 512), ("mlp", 20, 20)]
+)
+def test_native_features_are_the_trunks_own(name, width, dim):
+    network = models.build(name, CIFAR, 10, width=width, feature_layer="native").eval()
+    images = torch.randn(2, *CIFAR)
+    features, scores = network(images)
+    assert features.shape == (2, dim) == (2, models.native_dim(name, CIFAR, width))
+    assert features.min() >= 0
+    torch.testing.assert_close(features, network.trunk(images))
+    torch.testing.assert_close(scores, features @ network.head.weight.T)  # the bias starts at 0
+
+
+def test_resnext50_is_torchvisions():
+    network = models.build("resnext50", (3, 224, 224), 1000, width=64, feature_layer="native")
+    assert sum(p.numel() for p in network.parameters()) == 25_028_904
+    features, scores = network.eval()(torch.randn(1, 3, 64, 64))
+    assert features.shape == (1, 2048) == (1, models.native_dim("resnext50", CIFAR, 64))
+    assert scores.shape == (1, 1000)
+
+
+@pytest.mark.parametrize(
+    ("num_classes", "width", "expected"), [(10, 16, 464_154), (100, 16, 470_004)]
+)
+def test_resnet32_has_the_published_number_of_parameters(num_classes, width, expected):
+    network = models.build("resnet32", CIFAR, num_classes, width=width, feature_layer="native")
+    assert sum(p.numel() for p in network.parameters()) == expected
+
+
+def test_resnet32_of_twice_the_width_has_room_for_an_etf_of_100_classes():
+    network = models.build("resnet32", CIFAR, 100, width=32, feature_layer="native", head="etf")
+    assert network(torch.randn(2, *CIFAR))[0].shape == (2, 128)
+
+
+def test_resnet32_has_31_convolutions_of_three_widths_and_no_projection_in_its_shortcuts():
+    network = models.build("resnet32", CIFAR, 10, width=16, feature_layer="native")
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
+    assert [m.out_channels for m in convolutions] == [16] * 11 + [32] * 10 + [64] * 10
+    assert {m.kernel_size for m in convolutions} == {(3, 3)}
+    assert sum(m.stride == (2, 2) for m in convolutions) == 2
+
+
+def test_resnet32_starts_from_kaimings_normal_distribution():
+    torch.manual_seed(0)
+    network = models.build("resnet32", CIFAR, 10, width=16, feature_layer="native")
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            weights, fan_in = module.weight.detach(), 9 * module.in_channels
+            spread = (2 / fan_in) ** 0.5
+            assert weights.std() == pytest.approx(spread, rel=6 / (2 * weights.numel()) ** 0.5)
+            assert abs(weights.mean()) < 6 * spread / weights.numel() ** 0.5
+        elif isinstance(module, nn.BatchNorm2d):
+            assert (module.weight == 1).all()
+            assert (module.bias == 0).all()
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "stride"), [(4, 4, 1), (4, 8, 2)])
+def test_the_shortcut_subsamples_and_pads_with_zeros(inputs, outputs, stride):
+    block = Block(inputs, outputs, stride).eval()
+    nn.init.zeros_(block.bn2.weight)  # only the shortcut is left
+    images = torch.rand(2, inputs, 6, 6)
+    expected = torch.zeros(2, outputs, 6 // stride, 6 // stride)
+    before = (outputs - inputs) // 2
+    for channel in range(inputs):
+        for row in range(6 // stride):
+            for column in range(6 // stride):
+                pixel = images[:, channel, stride * row, stride * column]
+                expected[:, before + channel, row, column] = pixel
+    assert torch.equal(block(images), expected)
+
+
+def test_channels_last_stays_so_through_a_shortcut_that_changes_shape():
+    images = torch.rand(2, 4, 6, 6).to(memory_format=torch.channels_last)
+    block = Block(4, 8, 2).eval().to(memory_format=torch.channels_last)
+    assert block(images).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_dimension_of_the_features_costs_no_random_numbers():
+    models.native_dim.cache_clear()
+    before = torch.get_rng_state()
+    assert models.native_dim("resnet32", CIFAR, 16) == 64
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"feature_layer": "native", "feature_dim": 8}, r"feature_dim is 8.*dimension 20"),
+        ({"feature_layer": "linear"}, r"'linear' needs a feature_dim, got None"),
+        ({"feature_layer": "nativ"}, r"feature layer 'nativ'.*native"),
+        ({"feature_dim": 8, "head": "cosin"}, r"head 'cosin'.*cosine"),
+        ({"feature_dim": 8, "head": "etf"}, r"'etf' of 10 classes.*at least 9, got 8"),
+    ],
+)
+def test_feature_layers_and_heads_that_do_not_fit_are_refused_by_name(options, match):
+    with pytest.raises(ValueError, match=match):
+        models.build("mlp", DIGITS, 10, width=20, **options)
+
+
+def test_an_etf_fits_in_one_dimension_less_than_it_has_vertices():
+    models.check_head("etf", 10, 9)
+    network = models.build("mlp", DIGITS, 10, width=20, feature_dim=9, head="etf")
+    assert network.head.weight.shape == (10, 9)
+
+
+def test_resnext50_refuses_grey_images():
+    with pytest.raises(ValueError, match=r"'resnext50'.*3 channels, got 1"):
+        models.build("resnext50", (1, 32, 32), 10, width=64, feature_layer="native")
+
+
+# Heads.
+
+
+def slow_cosines(features, weight):
+    return torch.tensor([[h @ w / (h.norm() * w.norm()) for w in weight] for h in features])
+
+
+def test_the_scores_of_a_cosine_head_are_cosines():
+    head, features = models.CosineHead(5, 3), torch.randn(4, 5)
+    torch.testing.assert_close(head(features), slow_cosines(features, head.directions.detach()))
+    with torch.no_grad():
+        head.directions *= 7  # lengths do not matter
+    torch.testing.assert_close(head(features), slow_cosines(features, head.directions.detach()))
+    torch.testing.assert_close(head.weight.norm(dim=1), torch.ones(3))
+
+
+def test_a_cosine_head_learns_directions_of_unit_norm_at_first():
+    head = models.CosineHead(5, 3)
+    assert [name for name, _ in head.named_parameters()] == ["directions"]
+    torch.testing.assert_close(head.directions.detach().norm(dim=1), torch.ones(3))
+    head(torch.randn(4, 5)).sum().backward()
+    assert (head.directions.grad != 0).any()
+
+
+def test_a_fixed_etf_is_an_etf_and_is_not_trained():
+    torch.manual_seed(0)
+    head, features = models.FixedETFHead(6, 4), torch.randn(4, 6)
+    gram = head.weight @ head.weight.T
+    torch.testing.assert_close(gram, torch.eye(4) * 4 / 3 - 1 / 3)
+    assert list(head.parameters()) == []
+    assert list(head.state_dict()) == ["weight"]  # so a resumed run has the same
+    torch.testing.assert_close(head(features), slow_cosines(features, head.weight))
+
+
+@pytest.mark.parametrize("head", ["cosine", "etf"])
+def test_cosines_are_float32_whatever_the_features_are(head):
+    network = models.build("mlp", DIGITS, 4, width=8, feature_dim=6, head=head).eval()
+    features = torch.randn(3, 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = network.head(features)
+    assert torch.equal(scores, network.head(features))
+    assert network.head(features.bfloat16()).dtype == torch.float32
+
+
+def test_native_features_of_an_etf_head_have_both_signs_in_training():
+    torch.manual_seed(0)
+    network = models.build("mlp", DIGITS, 10, width=32, feature_layer="native", head="etf")
+    features, _ = network(torch.randn(64, *DIGITS))
+    assert features.min() < 0 < features.max()
+    varies = features.std(0) > 0  # a unit that is off everywhere stays at 0
+    torch.testing.assert_close(features.mean(0), torch.zeros(32), rtol=0, atol=1e-5)
+    assert varies.sum() > 16
+
+
+def test_the_batch_norm_of_an_etf_head_takes_a_batch_of_one():
+    network = models.build("mlp", DIGITS, 10, width=32, feature_layer="native", head="etf")
+    image = torch.randn(1, *DIGITS)
+    trained, _ = network.train()(image)
+    measured, _ = network.eval()(image)
+    torch.testing.assert_close(trained, measured)
+    assert network.projection.running_var.isfinite().all()
+
+
+@pytest.mark.parametrize("head", sorted(models.HEADS))
+def test_a_head_decides_as_its_weight_and_bias_do(head):
+    torch.manual_seed(0)
+    network = models.build("mlp", DIGITS, 10, width=16, feature_dim=12, head=head)
+    features = torch.randn(50, 12)
+    bias = torch.zeros(10) if network.head.bias is None else network.head.bias
+    decided = (features @ network.head.weight.T + bias).argmax(1)
+    assert torch.equal(network.head(features).argmax(1), decided)
+
+
+# Second stages.
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_learnable_scaling_starts_as_the_head_and_learns_only_scales(bias):
+    linear, features = nn.Linear(5, 3, bias=bias), torch.randn(4, 5)
+    head = models.LearnableScalingHead(linear)
+    torch.testing.assert_close(head(features), linear(features))
+    assert [(name, p.shape) for name, p in head.named_parameters()] == [("scales", (3,))]
+    with torch.no_grad():
+        head.scales.copy_(torch.tensor([1.0, 2.0, 0.5]))
+    torch.testing.assert_close(head(features), linear(features) * head.scales)
+    offset = 0 if head.bias is None else head.bias
+    torch.testing.assert_close(head(features), features @ head.weight.T + offset)
+
+
+def test_learnable_scaling_leaves_the_trained_head_alone():
+    linear = nn.Linear(5, 3)
+    head = models.LearnableScalingHead(linear)
+    before = head(torch.ones(1, 5)).detach()
+    nn.init.zeros_(linear.weight)
+    assert torch.equal(head(torch.ones(1, 5)), before)
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.3, 1.0])
+def test_tau_normalisation_is_its_formula(tau):
+    weight = torch.randn(4, 3, dtype=torch.float64)
+    result = models.tau_normalise(weight, tau)
+    norms = [sum(x * x for x in row) ** 0.5 for row in weight.tolist()]
+    expected = [
+        [x / norm**tau for x in row] for row, norm in zip(weight.tolist(), norms, strict=True)
+    ]
+    torch.testing.assert_close(result, torch.tensor(expected, dtype=torch.float64))
+    torch.testing.assert_close(
+        result.norm(dim=1), torch.tensor(norms, dtype=torch.float64) ** (1 - tau)
+    )
+
+
+def test_tau_outside_its_range_is_refused():
+    with pytest.raises(ValueError, match=r"tau is 1.5.*\[0, 1\]"):
+        models.tau_normalise(torch.eye(2), 1.5)

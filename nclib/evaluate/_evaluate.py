@@ -83,7 +83,7 @@ def expected_calibration_error(
 
     Raises:
         TypeError: if probabilities are not floating point or labels are no integers.
-        ValueError: if shapes do not fit, there is no sample, a row is no distribution (to 1e-3), a
+        ValueError: if shapes do not fit, there is no sample, a row is no distribution (to 1e-2), a
             label is out of range, or ``bins < 1``.
 
     Source: Guo et al. (2017), equation 3.
@@ -104,7 +104,7 @@ def expected_calibration_error(
         raise ValueError(f"{len(probabilities)} rows of probabilities but {len(labels)} labels")
     probabilities = probabilities.double()
     sums = probabilities.sum(1)
-    wrong = ((sums - 1).abs() <= 1e-3).logical_not() | (probabilities < 0).any(1)
+    wrong = ((sums - 1).abs() <= 1e-2).logical_not() | (probabilities < 0).any(1)
     if bool(wrong.any()):
         sample = int(wrong.nonzero()[0])
         raise ValueError(

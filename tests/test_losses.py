@@ -1,0 +1,563 @@
+"""Losses and class weights: against slow transcriptions, by hand, and at the edges."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from nclib import geometry, losses
+
+COUNTS = [100, 30, 7, 1]
+
+
+# Slow and literal: one sample, one class, one number at a time.
+
+
+def softmax(row):
+    top = max(row)
+    powers = [math.exp(z - top) for z in row]
+    return [power / sum(powers) for power in powers]
+
+
+def cross_entropies(rows, labels):
+    return [-math.log(softmax(row)[y]) for row, y in zip(rows, labels, strict=True)]
+
+
+def mean(values, labels, weight):
+    if weight is None:
+        return sum(values) / len(values)
+    chosen = [weight[y] for y in labels]
+    return sum(w * v for w, v in zip(chosen, values, strict=True)) / sum(chosen)
+
+
+def slow_ldam(rows, labels, counts, max_margin=0.5, scale=30.0, weight=None):
+    largest = max(n ** (-1 / 4) for n in counts)
+    margins = [max_margin * n ** (-1 / 4) / largest for n in counts]
+    moved = [
+        [scale * (z - margins[k] if k == y else z) for k, z in enumerate(row)]
+        for row, y in zip(rows, labels, strict=True)
+    ]
+    return mean(cross_entropies(moved, labels), labels, weight)
+
+
+def slow_logit_adjusted(rows, labels, counts, tau=1.0, weight=None):
+    moved = [
+        [z + tau * math.log(counts[k] / sum(counts)) for k, z in enumerate(row)] for row in rows
+    ]
+    return mean(cross_entropies(moved, labels), labels, weight)
+
+
+def slow_balanced_softmax(rows, labels, counts, weight=None):
+    values = []
+    for row, y in zip(rows, labels, strict=True):
+        powers = [n * math.exp(z) for n, z in zip(counts, row, strict=True)]
+        values.append(-math.log(powers[y] / sum(powers)))
+    return mean(values, labels, weight)
+
+
+def slow_focal(rows, labels, counts, gamma=2.0, weight=None):
+    values = []
+    for row, y in zip(rows, labels, strict=True):
+        p = softmax(row)[y]
+        values.append(-((1 - p) ** gamma) * math.log(p))
+    return mean(values, labels, weight)
+
+
+def slow_effective_number_weights(counts, beta):
+    inverse = [(1 - beta) / (1 - beta**n) for n in counts]
+    return [len(counts) * w / sum(inverse) for w in inverse]
+
+
+def slow_cb_focal(rows, labels, counts, beta=0.9999, gamma=2.0):
+    weight = slow_effective_number_weights(counts, beta)
+    return slow_focal(rows, labels, counts, gamma=gamma, weight=weight)
+
+
+def focal(logits, labels, counts, **options):
+    return losses.focal(logits, labels, **options)
+
+
+def squared_distance(a, b):
+    return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
+
+
+def slow_within_class(rows, labels, centres):
+    total = 0.0
+    for k, centre in enumerate(centres):
+        members = [row for row, y in zip(rows, labels, strict=True) if y == k]
+        if members:
+            total += sum(squared_distance(row, centre) for row in members) / len(members)
+    return total
+
+
+def slow_center_loss(rows, labels, centres):
+    distances = [squared_distance(row, centres[y]) for row, y in zip(rows, labels, strict=True)]
+    return sum(distances) / len(rows)
+
+
+def cosine(a, b):
+    return sum(x * y for x, y in zip(a, b, strict=True)) / (math.hypot(*a) * math.hypot(*b))
+
+
+def slow_between_class(centres):
+    middle = [sum(column) / len(centres) for column in zip(*centres, strict=True)]
+    centred = [[x - m for x, m in zip(row, middle, strict=True)] for row in centres]
+    nearest = []
+    for k, row in enumerate(centred):
+        angles = [math.acos(cosine(row, other)) for j, other in enumerate(centred) if j != k]
+        nearest.append(min(angles))
+    return -sum(nearest) / len(centres)
+
+
+def slow_dot_regression(rows, labels, etf):
+    terms = [(cosine(row, etf[y]) - 1) ** 2 for row, y in zip(rows, labels, strict=True)]
+    return sum(terms) / len(rows) / 2
+
+
+def slow_label_aware_smoothing(rows, labels, counts, head=0.4, tail=0.1):
+    most, least, values = max(counts), min(counts), []
+    for row, y in zip(rows, labels, strict=True):
+        smooth = tail + (head - tail) * math.sin(
+            math.pi * (counts[y] - least) / (2 * (most - least))
+        )
+        p = softmax(row)
+        wanted = [1 - smooth if k == y else smooth / (len(row) - 1) for k in range(len(row))]
+        values.append(-sum(q * math.log(x) for q, x in zip(wanted, p, strict=True)))
+    return sum(values) / len(values)
+
+
+def batch(rows, columns, num_classes, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.randn(rows, columns, generator=generator, dtype=torch.float64)
+    return values, torch.randint(num_classes, (rows,), generator=generator)
+
+
+WEIGHT = [0.5, 1.0, 2.0, 0.25]
+OF_LOGITS = {
+    "ldam": (losses.ldam, slow_ldam, {}),
+    "ldam, other options": (losses.ldam, slow_ldam, {"max_margin": 0.3, "scale": 10.0}),
+    "logit_adjusted": (losses.logit_adjusted, slow_logit_adjusted, {}),
+    "logit_adjusted, tau": (losses.logit_adjusted, slow_logit_adjusted, {"tau": 1.5}),
+    "balanced_softmax": (losses.balanced_softmax, slow_balanced_softmax, {}),
+    "focal": (focal, slow_focal, {}),
+    "focal, root": (focal, slow_focal, {"gamma": 0.5}),
+}
+WITHOUT_WEIGHT = {
+    "cb_focal": (losses.cb_focal, slow_cb_focal, {}),
+    "cb_focal, options": (losses.cb_focal, slow_cb_focal, {"beta": 0.9, "gamma": 1.0}),
+}
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
+@pytest.mark.parametrize("name", OF_LOGITS)
+def test_a_loss_of_the_logits_is_its_formula(name, weight):
+    function, slow, options = OF_LOGITS[name]
+    logits, labels = batch(20, 4, 4)
+    given_weight = None if weight is None else torch.tensor(weight)
+    value = function(logits, labels, torch.tensor(COUNTS), weight=given_weight, **options)
+    expected = slow(logits.tolist(), labels.tolist(), COUNTS, weight=weight, **options)
+    assert value.shape == ()
+    assert value.item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", WITHOUT_WEIGHT)
+def test_a_loss_with_weights_of_its_own_is_its_formula(name):
+    function, slow, options = WITHOUT_WEIGHT[name]
+    logits, labels = batch(20, 4, 4)
+    value = function(logits, labels, torch.tensor(COUNTS), **options)
+    expected = slow(logits.tolist(), labels.tolist(), COUNTS, **options)
+    assert value.item() == pytest.approx(expected, rel=1e-12)
+
+
+OF_FEATURES = {
+    "within_class": (losses.within_class, slow_within_class),
+    "center_loss": (losses.center_loss, slow_center_loss),
+    "dot_regression": (losses.dot_regression, slow_dot_regression),
+}
+
+
+@pytest.mark.parametrize("name", OF_FEATURES)
+def test_a_loss_of_the_features_is_its_formula(name):
+    function, slow = OF_FEATURES[name]
+    features, labels = batch(12, 5, 3)  # of four classes, so one is absent
+    centres, _ = batch(4, 5, 4, seed=1)
+    value = function(features, labels, centres)
+    expected = slow(features.tolist(), labels.tolist(), centres.tolist())
+    assert value.shape == ()
+    assert value.item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("num_classes", [3, 4, 9])
+def test_between_class_is_its_formula(num_classes):
+    centres, _ = batch(num_classes, 5, 1)
+    centres = centres + 3  # centring is the loss's
+    expected = slow_between_class(centres.tolist())
+    assert losses.between_class(centres).item() == pytest.approx(expected, rel=1e-9)
+
+
+ALL_OF_LOGITS = {**OF_LOGITS, **WITHOUT_WEIGHT}
+
+
+@pytest.mark.parametrize("name", ALL_OF_LOGITS)
+def test_gradients_of_the_losses_of_the_logits(name):
+    function, _, options = ALL_OF_LOGITS[name]
+    logits, labels = batch(6, 4, 4)
+    bound = partial(function, labels=labels, counts=COUNTS, **options)
+    assert torch.autograd.gradcheck(bound, logits.requires_grad_())
+
+
+@pytest.mark.parametrize("name", OF_FEATURES)
+def test_gradients_of_the_losses_of_the_features(name):
+    features, labels = batch(6, 5, 3)
+    centres, _ = batch(4, 5, 4, seed=1)
+    function = OF_FEATURES[name][0]
+    inputs = (features.requires_grad_(), centres.requires_grad_())
+    assert torch.autograd.gradcheck(lambda h, c: function(h, labels, c), inputs)
+
+
+def test_gradient_of_between_class():
+    centres, _ = batch(5, 4, 1)
+    present = torch.tensor([True, True, False, True, True])
+    inputs = (centres.requires_grad_(),)
+    assert torch.autograd.gradcheck(losses.between_class, inputs)
+    assert torch.autograd.gradcheck(partial(losses.between_class, present=present), inputs)
+
+
+def test_gradients_reach_the_features_through_batch_means():
+    features, labels = batch(9, 3, 3)
+
+    def regularised(features):
+        means, counts = losses.class_means(features, labels, 4)
+        within = losses.within_class(features, labels, means)
+        return within + losses.between_class(means, present=counts > 0)
+
+    assert torch.autograd.gradcheck(regularised, (features.requires_grad_(),))
+
+
+# By hand.
+
+
+def test_ldam_by_hand():
+    # n = (16, 1): margins in proportion 1/2 : 1, so (1/4, 1/2). Logits 4·(0.75 − 0.25) = 2 and 0.
+    value = losses.ldam(
+        torch.tensor([[0.75, 0.0]], dtype=torch.float64), torch.tensor([0]), [16, 1], scale=4.0
+    )
+    assert value.item() == pytest.approx(math.log(1 + math.exp(-2)), rel=1e-12)
+
+
+def test_logit_adjustment_by_hand():
+    # Equal logits leave the priors: p_y = 0.9, 0.1; with τ = 2 they are 0.81 : 0.01.
+    logits, labels = torch.zeros(2, 2, dtype=torch.float64), torch.tensor([0, 1])
+    value = losses.logit_adjusted(logits, labels, [90, 10])
+    assert value.item() == pytest.approx(-(math.log(0.9) + math.log(0.1)) / 2, rel=1e-12)
+    value = losses.logit_adjusted(logits[:1], labels[:1], [90, 10], tau=2.0)
+    assert value.item() == pytest.approx(math.log(82 / 81), rel=1e-12)
+
+
+def test_focal_by_hand():
+    # p_y = 3/4.
+    logits = torch.tensor([[math.log(3), 0.0]], dtype=torch.float64)
+    value = losses.focal(logits, torch.tensor([0]), gamma=2.0)
+    assert value.item() == pytest.approx(math.log(4 / 3) / 16, rel=1e-12)
+
+
+def test_within_class_and_center_loss_by_hand():
+    features = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 5.0]])
+    labels, centres = torch.tensor([0, 0, 2]), torch.tensor([[0.0, 0.0], [9.0, 9.0], [0.0, 2.0]])
+    # Class 0: (1 + 1)/2; class 1 absent; class 2: 9.
+    assert losses.within_class(features, labels, centres).item() == 10
+    assert losses.center_loss(features, labels, centres).item() == pytest.approx(11 / 3)
+
+
+def test_between_class_by_hand():
+    # Centred, the corners of a rectangle of half-sides √3 and 1: nearest angles of 60° everywhere.
+    corners = torch.tensor([[3.0, 1.0], [3.0, -1.0], [-3.0, 1.0], [-3.0, -1.0]]).double()
+    corners[:, 0] /= math.sqrt(3)
+    value = losses.between_class(corners + torch.tensor([5.0, 7.0]))
+    assert value.item() == pytest.approx(-math.pi / 3, rel=1e-9)
+
+
+def test_dot_regression_by_hand():
+    # Cosines 1, 0 and −1: shortfalls 0, 1 and 2.
+    features = torch.tensor([[2.0, 0.0], [0.0, 3.0], [-4.0, 0.0]])
+    value = losses.dot_regression(features, torch.tensor([0, 0, 0]), 5 * torch.eye(2))
+    assert value.item() == pytest.approx((0 + 1 + 4) / 6)
+
+
+def test_effective_number_weights_by_hand():
+    # β = 1/2: (1/2)/(1 − 1/2), (1/2)/(1 − 1/8) are 1 and 4/7; times 2/(11/7).
+    weights = losses.effective_number_weights([1, 3], beta=0.5)
+    torch.testing.assert_close(weights, torch.tensor([14 / 11, 8 / 11], dtype=torch.float64))
+
+
+# Relations between them.
+
+
+def test_losses_of_nothing_in_particular_are_the_cross_entropy():
+    logits, labels = batch(20, 4, 4)
+    plain = functional.cross_entropy(logits, labels)
+    weight = torch.tensor(WEIGHT, dtype=torch.float64)
+    weighted = functional.cross_entropy(logits, labels, weight=weight)
+    for value in (
+        losses.ldam(logits, labels, COUNTS, max_margin=0.0, scale=1.0),
+        losses.logit_adjusted(logits, labels, COUNTS, tau=0.0),
+        losses.balanced_softmax(logits, labels, [7, 7, 7, 7]),
+        losses.focal(logits, labels, gamma=0.0),
+        losses.cb_focal(logits, labels, COUNTS, beta=0.0, gamma=0.0),
+    ):
+        torch.testing.assert_close(value, plain)
+    for value in (
+        losses.ldam(logits, labels, COUNTS, max_margin=0.0, scale=1.0, weight=weight),
+        losses.focal(logits, labels, gamma=0.0, weight=weight),
+    ):
+        torch.testing.assert_close(value, weighted)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 0.99, 0.9999])
+def test_effective_number_weights_are_their_formula_and_sum_to_the_number_of_classes(beta):
+    weights = losses.effective_number_weights(COUNTS, beta=beta)
+    expected = torch.tensor(slow_effective_number_weights(COUNTS, beta), dtype=torch.float64)
+    torch.testing.assert_close(weights, expected, rtol=1e-11, atol=0.0)
+    assert weights.sum().item() == pytest.approx(4, rel=1e-14)
+
+
+def test_effective_number_weights_go_from_equal_to_inverse_frequency():
+    equal = losses.effective_number_weights(COUNTS, beta=0.0)
+    torch.testing.assert_close(equal, torch.ones(4, dtype=torch.float64))
+    inverse = losses.effective_number_weights(COUNTS, beta=1 - 1e-12)
+    torch.testing.assert_close(
+        inverse, losses.inverse_frequency_weights(COUNTS), rtol=1e-4, atol=0.0
+    )
+
+
+def test_inverse_frequency_weights_give_every_class_the_same_total():
+    weights = losses.inverse_frequency_weights(COUNTS)
+    totals = weights * torch.tensor(COUNTS)
+    torch.testing.assert_close(totals, totals[0].expand(4))
+    assert weights.sum().item() == pytest.approx(4, rel=1e-14)
+
+
+@given(st.integers(2, 12), st.integers(0, 6), st.floats(-5, 5))
+def test_between_class_is_least_at_the_simplex(num_classes, extra, shift):
+    dim = num_classes - 1 + extra
+    generator = torch.Generator().manual_seed(num_classes * 10 + extra)
+    etf = geometry.simplex_etf(num_classes, dim, generator=generator)
+    others = torch.randn(num_classes, dim, generator=generator, dtype=torch.float64)
+    value = losses.between_class(3 * etf + shift)
+    least = -math.acos(max(-1 / (num_classes - 1), -(1 - 1e-6)))
+    assert value.item() == pytest.approx(least, abs=1e-9)
+    assert value <= losses.between_class(others) + 1e-9
+
+
+@given(st.integers(0, 2**8 - 1), st.integers(0, 100))
+def test_between_class_of_those_present_is_that_of_their_rows(mask, seed):
+    centres, _ = batch(8, 3, 1, seed)
+    present = torch.tensor([bool(mask >> k & 1) for k in range(8)])
+    chosen = centres.masked_fill(~present[:, None], float("nan"))  # what is absent is not read
+    value = losses.between_class(chosen, present=present)
+    if present.any():
+        torch.testing.assert_close(value, losses.between_class(centres[present]))
+    else:
+        assert value == 0
+
+
+@given(st.integers(1, 30), st.integers(1, 6), st.integers(0, 100))
+def test_class_means_are_those_of_a_loop(rows, num_classes, seed):
+    features, labels = batch(rows, 3, num_classes, seed)
+    means, counts = losses.class_means(features, labels, num_classes)
+    for k in range(num_classes):
+        members = features[labels == k]
+        assert counts[k] == len(members)
+        expected = members.mean(0) if len(members) else torch.zeros(3, dtype=torch.float64)
+        torch.testing.assert_close(means[k], expected)
+
+
+def test_dot_regression_is_zero_at_the_vertices_whatever_the_lengths():
+    etf = geometry.simplex_etf(4, 6, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([0, 1, 2, 3, 3])
+    lengths = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0], dtype=torch.float64)
+    features = lengths[:, None] * etf[labels]
+    assert losses.dot_regression(features, labels, etf).item() == pytest.approx(0, abs=1e-15)
+
+
+# Edges.
+
+
+def every_loss(features, labels, centres, counts):
+    """Each loss by name; the features serve as logits, of as many classes as there are columns."""
+    means, numbers = losses.class_means(features, labels, len(centres))
+    return {
+        "ldam": losses.ldam(features, labels, counts),
+        "logit_adjusted": losses.logit_adjusted(features, labels, counts),
+        "balanced_softmax": losses.balanced_softmax(features, labels, counts),
+        "focal": losses.focal(features, labels),
+        "focal, root": losses.focal(features, labels, gamma=0.5),
+        "cb_focal": losses.cb_focal(features, labels, counts),
+        "within_class": losses.within_class(features, labels, centres),
+        "center_loss": losses.center_loss(features, labels, centres),
+        "between_class": losses.between_class(means, present=numbers > 0),
+        "dot_regression": losses.dot_regression(features, labels, centres),
+    }
+
+
+def assert_finite(features, labels, counts=None):
+    num_classes = features.shape[1]
+    counts = counts or list(range(num_classes, 0, -1))
+    features = features.clone().requires_grad_()
+    centres = torch.eye(num_classes, dtype=features.dtype)
+    for name, value in every_loss(features, labels, centres, counts).items():
+        assert value.isfinite(), name
+        (gradient,) = torch.autograd.grad(value, features, retain_graph=True)
+        assert gradient.isfinite().all(), name
+
+
+@pytest.mark.parametrize("num_classes", [2, 5])
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_one_class_in_a_batch(num_classes, rows):
+    features, _ = batch(rows, num_classes, 1)
+    labels = torch.full((rows,), num_classes - 1)
+    assert_finite(features.float(), labels)
+    means, counts = losses.class_means(features, labels, num_classes)
+    assert losses.between_class(means, present=counts > 0) == 0
+    if rows == 1:  # its own mean
+        assert losses.within_class(features, labels, means) == 0
+
+
+def test_absent_classes_add_nothing():
+    features, labels = batch(10, 3, 2)
+    centres, _ = batch(6, 3, 1)
+    value = losses.within_class(features, labels, centres)
+    assert value == losses.within_class(features, labels, centres[:2])
+    (gradient,) = torch.autograd.grad(
+        losses.within_class(features, labels, centres.requires_grad_()), centres
+    )
+    assert (gradient[2:] == 0).all()
+    assert (gradient[:2] != 0).any(1).all()
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-30, 1e4, 1e15])
+def test_extreme_values_stay_finite(size):
+    features, labels = batch(8, 4, 4)
+    assert_finite(size * features.float(), labels)
+    assert_finite(size * torch.eye(4), torch.tensor([0, 1, 2, 3]))  # sure and right
+    assert_finite(size * torch.eye(4), torch.tensor([1, 2, 3, 0]))  # sure and wrong
+
+
+def test_extreme_imbalance_stays_finite():
+    features, labels = batch(8, 4, 4)
+    assert_finite(features.float(), labels, counts=[10**9, 10**6, 2, 1])
+
+
+def test_coincident_and_opposite_centres_have_finite_gradients():
+    centres = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-2.0, 0.0]], requires_grad=True)
+    value = losses.between_class(centres)
+    # Two at angle 0, clamped; the third at 180° to both, clamped.
+    small = math.acos(1 - 1e-6)
+    assert value.item() == pytest.approx(-(2 * small + math.pi - small) / 3, rel=1e-3)
+    (gradient,) = torch.autograd.grad(value, centres)
+    assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_computed_in_float32(dtype):
+    features, labels = batch(8, 4, 4)
+    features = features.to(dtype)
+    centres = torch.eye(4).to(dtype)
+    half = every_loss(features, labels, centres, COUNTS)
+    full = every_loss(features.float(), labels, centres.float(), COUNTS)
+    for name, value in half.items():
+        assert value.dtype == torch.float32
+        assert value == full[name], name
+
+
+def test_autocast_changes_no_value():
+    features, labels = batch(8, 4, 4)
+    features, centres = features.float(), torch.eye(4)
+    plain = every_loss(features, labels, centres, COUNTS)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = every_loss(features, labels, centres, COUNTS)
+    assert inside == plain
+
+
+def test_counts_are_taken_as_a_list_or_a_tensor_of_any_type():
+    logits, labels = batch(8, 4, 4)
+    value = losses.ldam(logits, labels, COUNTS)
+    for dtype in (torch.int32, torch.int64, torch.float32):
+        assert losses.ldam(logits, labels, torch.tensor(COUNTS, dtype=dtype)) == value
+
+
+def test_losses_compile_whole():
+    features, labels = batch(8, 4, 4)
+    centres = torch.eye(4, dtype=torch.float64)
+    counts = torch.tensor(COUNTS)
+    compiled = torch.compile(every_loss, backend="eager", fullgraph=True)
+    values = compiled(features, labels, centres, counts)
+    for name, expected in every_loss(features, labels, centres, counts).items():
+        torch.testing.assert_close(values[name], expected)
+
+
+# What is refused.
+
+LOGITS, LABELS = torch.zeros(3, 2), torch.tensor([0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda: losses.focal(LOGITS, LABELS[:2]), ValueError, r"labels.*\(3,\).*got \(2,\)"),
+        (lambda: losses.focal(LOGITS, LABELS.float()), TypeError, r"integers.*float32"),
+        (lambda: losses.focal(LOGITS.long(), LABELS), TypeError, r"logits.*int64"),
+        (lambda: losses.focal(LOGITS[0], LABELS), ValueError, r"logits.*matrix.*\(2,\)"),
+        (lambda: losses.focal(LOGITS[:0], LABELS[:0]), ValueError, r"logits.*rows.*\(0, 2\)"),
+        (lambda: losses.focal(LOGITS, LABELS + 1), ValueError, r"label 2.*0 to 1"),
+        (lambda: losses.center_loss(LOGITS, -LABELS, LOGITS), ValueError, r"label -1.*0 to 2"),
+        (lambda: losses.focal(LOGITS, LABELS, gamma=-1.0), ValueError, r"gamma is -1.0"),
+        (
+            lambda: losses.focal(LOGITS, LABELS, weight=torch.ones(3)),
+            ValueError,
+            r"weight.*\(2,\).*got \(3,\)",
+        ),
+        (lambda: losses.ldam(LOGITS, LABELS, [1, 2, 3]), ValueError, r"counts.*\(2,\).*\(3,\)"),
+        (lambda: losses.ldam(LOGITS, LABELS, [5, 0]), ValueError, r"counts has 0 for class 1"),
+        (lambda: losses.ldam(LOGITS, LABELS, [5, 1], scale=0.0), ValueError, r"scale is 0.0"),
+        (
+            lambda: losses.ldam(LOGITS, LABELS, [5, 1], max_margin=math.nan),
+            ValueError,
+            r"max_margin is nan",
+        ),
+        (
+            lambda: losses.logit_adjusted(LOGITS, LABELS, [5, 1], tau=-1.0),
+            ValueError,
+            r"tau is -1.0",
+        ),
+        (
+            lambda: losses.within_class(LOGITS, LABELS, torch.zeros(2, 3)),
+            ValueError,
+            r"centres.*\(K, 2\).*got \(2, 3\)",
+        ),
+        (
+            lambda: losses.dot_regression(LOGITS, LABELS, torch.zeros(2, 3)),
+            ValueError,
+            r"etf.*\(K, 2\).*got \(2, 3\)",
+        ),
+        (
+            lambda: losses.between_class(LOGITS, present=torch.ones(3)),
+            ValueError,
+            r"present must be boolean.*float32",
+        ),
+        (
+            lambda: losses.effective_number_weights([3, 1], beta=1.0),
+            ValueError,
+            r"beta is 1.0.*\[0, 1\)",
+        ),
+        (lambda: losses.effective_number_weights([3, -1]), ValueError, r"counts has -1"),
+        (lambda: losses.inverse_frequency_weights([]), ValueError, r"counts must be a vector"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(call, error, match):
+    with pytest.raises(error, match=match):
+        call()
