@@ -1,4 +1,7 @@
-"""Data sets as tensors on the device: uint8 images kept whole, batched and augmented there."""
+"""Data sets as tensors on the device: uint8 images kept whole, batched and augmented there.
+
+Sets too large for the device are streamed from their files instead: ``load_files``, ``Stream``.
+"""
 
 from nclib.data._batches import augment, batches, mixup, per_class_subset, to_float
 from nclib.data._files import DataError, checksum, data_root
@@ -9,22 +12,37 @@ from nclib.data._long_tail import (
     long_tailed,
 )
 from nclib.data._samplers import SAMPLERS, sampler
-from nclib.data._sets import DATASETS, Dataset, DatasetInfo, Split, info, load
+from nclib.data._sets import (
+    DATASETS,
+    Dataset,
+    DatasetInfo,
+    FileDataset,
+    Split,
+    info,
+    load,
+    load_files,
+)
+from nclib.data._stream import AUGMENTATIONS, ImageFiles, Stream
 
 __all__ = [
+    "AUGMENTATIONS",
     "DATASETS",
     "LONG_TAIL_KINDS",
     "SAMPLERS",
     "DataError",
     "Dataset",
     "DatasetInfo",
+    "FileDataset",
+    "ImageFiles",
     "Split",
+    "Stream",
     "augment",
     "batches",
     "checksum",
     "data_root",
     "info",
     "load",
+    "load_files",
     "long_tail_counts",
     "long_tail_indices",
     "long_tailed",

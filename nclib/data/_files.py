@@ -23,6 +23,15 @@ def checksum(data: bytes, algorithm: str = "sha256") -> str:
     return hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()
 
 
+def git_blob_id(data: bytes) -> str:
+    """What git calls a file with this content.
+
+    >>> git_blob_id(b"")
+    'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391'
+    """
+    return checksum(b"blob %d\0" % len(data) + data, "sha1")
+
+
 def read_verified(path: Path, md5: str) -> bytes:
     """The bytes of a file whose MD5 is known.
 

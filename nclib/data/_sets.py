@@ -12,7 +12,8 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from nclib._names import unknown
-from nclib.data import _cifar
+from nclib.data import _cifar, _imagenet_lt
+from nclib.data._stream import ImageFiles
 
 Tensors = dict[str, tuple[Tensor, Tensor]]
 
@@ -35,7 +36,8 @@ class DatasetInfo:
     train_per_class: tuple[int, int]  # smallest and largest class
     mean: tuple[float, ...]  # of the training pixels scaled to [0, 1]
     std: tuple[float, ...]
-    read: Callable[[Path | None], Tensors]
+    read: Callable[[Path | None], Tensors] | None = None  # None: too large for the device
+    read_files: Callable[[Path | None], dict[str, ImageFiles]] | None = None  # the images by path
     augmentable: bool = True  # flips and crops keep what an image shows
 
 
@@ -46,6 +48,16 @@ class Dataset:
     info: DatasetInfo
     train: Split
     test: Split
+
+
+@dataclass(frozen=True)
+class FileDataset:
+    """A data set whose images stay in their files; ``Stream`` reads them."""
+
+    info: DatasetInfo
+    train: ImageFiles
+    validation: ImageFiles
+    test: ImageFiles
 
 
 def _read_digits(root: Path | None = None) -> Tensors:
@@ -96,6 +108,16 @@ DATASETS = {
             std=(0.2673, 0.2564, 0.2762),
             read=lambda root: _cifar.read(_cifar.CIFAR100, root),
         ),
+        DatasetInfo(
+            name="imagenet-lt",
+            title="ImageNet-LT",
+            num_classes=1000,
+            shape=(3, 224, 224),
+            train_per_class=(5, 1280),
+            mean=(0.485, 0.456, 0.406),
+            std=(0.229, 0.224, 0.225),
+            read_files=lambda root: _imagenet_lt.read(_imagenet_lt.IMAGENET_LT, root),
+        ),
     )
 }
 
@@ -120,12 +142,32 @@ def load(name: str, *, root: Path | None = None, device: torch.device | str = "c
         device: where the tensors go.
 
     Raises:
-        ValueError: if the name is unknown.
+        ValueError: if the name is unknown, or the data set is one for ``load_files``.
         DataError: if a file is absent (the message says what to put where) or not the original.
     """
     known = info(name)
+    if known.read is None:
+        raise ValueError(f"{name} is too large for the device: use nclib.data.load_files")
     splits = {
         split: Split(images.to(device), labels.to(device))
         for split, (images, labels) in known.read(root).items()
     }
     return Dataset(known, splits["train"], splits["test"])
+
+
+def load_files(name: str, *, root: Path | None = None) -> FileDataset:
+    """The paths and labels of a data set whose images are streamed; no image is read.
+
+    Args:
+        name: a key of ``DATASETS``.
+        root: folder that holds the data sets; None: ``NCLIB_DATA``, or the user's data folder.
+
+    Raises:
+        ValueError: if the name is unknown, or the data set is one for ``load``.
+        DataError: if a list or the images are absent (the message says what to put where), or a
+            list is not the published one.
+    """
+    known = info(name)
+    if known.read_files is None:
+        raise ValueError(f"{name} fits on the device: use nclib.data.load")
+    return FileDataset(known, **known.read_files(root))

@@ -1,0 +1,157 @@
+"""Images that stay in their files: decoded and transformed by worker processes, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from nclib._names import unknown
+from nclib.data._files import DataError
+
+#: What a stream does to a decoded image before it is cut to its size.
+AUGMENTATIONS = ("none", "crop", "jitter", "randaugment")
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Images by their paths.
+
+    Attributes:
+        folder: what the paths are relative to.
+        paths: one for every image.
+        labels: class of every image.
+    """
+
+    folder: Path
+    paths: tuple[str, ...]
+    labels: Int64[Tensor, " N"]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+def _transform(augmentation: str, size: int) -> Callable[[Tensor], Tensor]:
+    from torchvision.transforms import v2
+
+    if augmentation == "none":
+        return v2.Compose([v2.Resize(round(size * 256 / 224)), v2.CenterCrop(size)])
+    steps = [v2.RandomResizedCrop(size), v2.RandomHorizontalFlip()]
+    if augmentation == "jitter":
+        steps.append(v2.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4))
+    elif augmentation == "randaugment":
+        steps.append(v2.RandAugment())
+    return v2.Compose(steps)
+
+
+class _Decoded(TorchDataset):
+    """Transformed images by (index, seed of the transform's draws)."""
+
+    def __init__(self, files: ImageFiles, transform: Callable[[Tensor], Tensor]) -> None:
+        self.files = files
+        self.transform = transform
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        from torchvision.io import decode_image
+
+        index, seed = key
+        path = self.files.folder / self.files.paths[index]
+        try:
+            image = decode_image(str(path), mode="RGB")
+        except RuntimeError as error:
+            raise DataError(f"{path} cannot be read as an image: {error}") from None
+        with torch.random.fork_rng(devices=[]):  # the transforms draw from torch's own generator
+            torch.default_generator.manual_seed(seed)
+            return self.transform(image), self.files.labels[index]
+
+
+class Stream:
+    """Batches of images read from their files.
+
+    ``"none"``: the shorter side to 256, the central 224 × 224. The others cut a random area
+    (8 to 100 % of the image) to 224 × 224 and flip half of the images; ``"jitter"`` then changes
+    brightness, contrast and saturation by up to 40 %, ``"randaugment"`` applies two operations of
+    RandAugment (torchvision's magnitude 9 of 30).
+
+    Args:
+        files: the images.
+        batch_size: images in a batch; the last one may be smaller.
+        augmentation: one of ``AUGMENTATIONS``.
+        size: side of the square images; the shorter side is scaled with it.
+        workers: processes that decode; they live as long as the stream. 0: this process.
+        device: where the batches go.
+
+    Raises:
+        ValueError: if the augmentation is unknown, or a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        files: ImageFiles,
+        *,
+        batch_size: int,
+        augmentation: str = "none",
+        size: int = 224,
+        workers: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if augmentation not in AUGMENTATIONS:
+            raise unknown("augmentation", augmentation, AUGMENTATIONS)
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("size", size, 1),
+            ("workers", workers, 0),
+        ):
+            if value < least:
+                raise ValueError(f"{name} {value} must be at least {least}")
+        self.batch_size = batch_size
+        self.random = augmentation != "none"
+        self.device = torch.device(device)
+        self._plan: list[list[Any]] = []  # the batches of the epoch; the loader reads it anew
+        self._loader: DataLoader[Any] = DataLoader(
+            _Decoded(files, _transform(augmentation, size)),
+            batch_sampler=self._plan,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=self.device.type == "cuda",
+        )
+
+    def epoch(
+        self, indices: Int64[Tensor, " n"], generator: torch.Generator | None = None
+    ) -> Iterator[tuple[UInt8[Tensor, "B 3 S S"], Int64[Tensor, " B"]]]:
+        """The images of these indices in order, and their labels.
+
+        Every image has its own seed, drawn from the generator before the first batch, so that the
+        batches do not depend on the number of workers.
+
+        Args:
+            indices: of the images; for training, what ``sampler`` gives.
+            generator: of the augmentation; not needed where there is none.
+
+        Raises:
+            ValueError: if there is augmentation and no generator.
+            DataError: if a file is absent or is no image; the message names it.
+        """
+        if self.random and generator is None:
+            raise ValueError("augmentation needs a generator")
+        seeds = torch.zeros(len(indices), dtype=torch.int64)
+        if self.random and generator is not None:
+            seeds = torch.randint(
+                2**62, (len(indices),), generator=generator, device=generator.device
+            )
+        keys = list(zip(indices.tolist(), seeds.tolist(), strict=True))
+        self._plan[:] = [
+            keys[start : start + self.batch_size] for start in range(0, len(keys), self.batch_size)
+        ]
+        for images, labels in self._loader:
+            yield (
+                images.to(self.device, non_blocking=True),
+                labels.to(self.device, non_blocking=True),
+            )
