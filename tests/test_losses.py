@@ -130,6 +130,14 @@ def slow_label_aware_smoothing(rows, labels, counts, head=0.4, tail=0.1):
     return sum(values) / len(values)
 
 
+def slow_arb(rows, labels, counts):
+    values = []
+    for row, y in zip(rows, labels, strict=True):
+        denominator = sum(n / counts[y] * math.exp(z) for n, z in zip(counts, row, strict=True))
+        values.append(-math.log(math.exp(row[y]) / denominator))
+    return sum(values) / len(values)
+
+
 def batch(rows, columns, num_classes, seed=0):
     generator = torch.Generator().manual_seed(seed)
     values = torch.randn(rows, columns, generator=generator, dtype=torch.float64)
@@ -148,6 +156,13 @@ OF_LOGITS = {
 }
 WITHOUT_WEIGHT = {
     "cb_focal": (losses.cb_focal, slow_cb_focal, {}),
+    "label_aware_smoothing": (losses.label_aware_smoothing, slow_label_aware_smoothing, {}),
+    "label_aware_smoothing, options": (
+        losses.label_aware_smoothing,
+        slow_label_aware_smoothing,
+        {"head": 0.3, "tail": 0.0},
+    ),
+    "arb": (losses.arb, slow_arb, {}),
     "cb_focal, options": (losses.cb_focal, slow_cb_focal, {"beta": 0.9, "gamma": 1.0}),
 }
 
@@ -171,6 +186,15 @@ def test_a_loss_with_weights_of_its_own_is_its_formula(name):
     value = function(logits, labels, torch.tensor(COUNTS), **options)
     expected = slow(logits.tolist(), labels.tolist(), COUNTS, **options)
     assert value.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_arb_counts_the_batch_where_no_counts_are_given():
+    logits, labels = batch(20, 4, 3)  # class 3 is absent, so it does not repel
+    counts = [int((labels == k).sum()) for k in range(4)]
+    expected = slow_arb(logits.tolist(), labels.tolist(), counts)
+    assert losses.arb(logits, labels).item() == pytest.approx(expected, rel=1e-12)
+    inputs = (logits.requires_grad_(),)
+    assert torch.autograd.gradcheck(partial(losses.arb, labels=labels), inputs)
 
 
 OF_FEATURES = {
@@ -263,6 +287,29 @@ def test_focal_by_hand():
     logits = torch.tensor([[math.log(3), 0.0]], dtype=torch.float64)
     value = losses.focal(logits, torch.tensor([0]), gamma=2.0)
     assert value.item() == pytest.approx(math.log(4 / 3) / 16, rel=1e-12)
+
+
+def test_label_aware_smoothing_by_hand():
+    # n = (5, 3, 1) are at 1, 1/2 and 0 of the way: ε = 0.4, 0.1 + 0.3/√2 and 0.1.
+    logits = torch.tensor([[math.log(2), 0.0, 0.0]], dtype=torch.float64)  # p = (1/2, 1/4, 1/4)
+    for label, smooth in enumerate((0.4, 0.1 + 0.3 / math.sqrt(2), 0.1)):
+        value = losses.label_aware_smoothing(logits, torch.tensor([label]), [5, 3, 1])
+        on_first = 1 - smooth if label == 0 else smooth / 2
+        expected = on_first * math.log(2) + (1 - on_first) * math.log(4)
+        assert value.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_label_aware_smoothing_of_equal_counts_is_label_smoothing():
+    logits, labels = batch(20, 4, 4)
+    value = losses.label_aware_smoothing(logits, labels, [7, 7, 7, 7], head=0.3)
+    # torch spreads over all classes, so 0.3 over the others is 0.4 over all four.
+    torch.testing.assert_close(value, functional.cross_entropy(logits, labels, label_smoothing=0.4))
+
+
+def test_arb_with_the_training_sets_counts_is_balanced_softmax():
+    logits, labels = batch(20, 4, 4)
+    value = losses.arb(logits, labels, COUNTS)
+    assert value == losses.balanced_softmax(logits, labels, COUNTS)
 
 
 def test_within_class_and_center_loss_by_hand():
@@ -397,6 +444,8 @@ def every_loss(features, labels, centres, counts):
         "focal": losses.focal(features, labels),
         "focal, root": losses.focal(features, labels, gamma=0.5),
         "cb_focal": losses.cb_focal(features, labels, counts),
+        "label_aware_smoothing": losses.label_aware_smoothing(features, labels, counts),
+        "arb": losses.arb(features, labels),
         "within_class": losses.within_class(features, labels, centres),
         "center_loss": losses.center_loss(features, labels, centres),
         "between_class": losses.between_class(means, present=numbers > 0),
@@ -548,6 +597,16 @@ LOGITS, LABELS = torch.zeros(3, 2), torch.tensor([0, 1, 1])
             lambda: losses.between_class(LOGITS, present=torch.ones(3)),
             ValueError,
             r"present must be boolean.*float32",
+        ),
+        (
+            lambda: losses.label_aware_smoothing(LOGITS, LABELS, [5, 1], head=1.0),
+            ValueError,
+            r"head is 1.0.*\[0, 1\)",
+        ),
+        (
+            lambda: losses.label_aware_smoothing(LOGITS[:, :1], LABELS * 0, [5]),
+            ValueError,
+            r"at least 2 classes, got 1",
         ),
         (
             lambda: losses.effective_number_weights([3, 1], beta=1.0),

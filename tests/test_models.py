@@ -251,12 +251,21 @@ def test_learnable_scaling_starts_as_the_head_and_learns_only_scales(bias):
     linear, features = nn.Linear(5, 3, bias=bias), torch.randn(4, 5)
     head = models.LearnableScalingHead(linear)
     torch.testing.assert_close(head(features), linear(features))
-    assert [(name, p.shape) for name, p in head.named_parameters()] == [("scales", (3,))]
+    head(features).sum().backward()
+    assert [name for name, p in head.named_parameters() if p.grad is not None] == ["scales"]
+    assert head.scales.shape == (3,)
     with torch.no_grad():
         head.scales.copy_(torch.tensor([1.0, 2.0, 0.5]))
     torch.testing.assert_close(head(features), linear(features) * head.scales)
     offset = 0 if head.bias is None else head.bias
     torch.testing.assert_close(head(features), features @ head.weight.T + offset)
+
+
+def test_a_scaled_head_that_is_not_frozen_learns_its_weights_too():
+    head = models.LearnableScalingHead(nn.Linear(5, 3), frozen=False)
+    head(torch.randn(4, 5)).sum().backward()
+    learnt = [name for name, p in head.named_parameters() if p.grad is not None]
+    assert learnt == ["scales", "base.weight", "base.bias"]
 
 
 def test_learnable_scaling_leaves_the_trained_head_alone():

@@ -16,10 +16,19 @@ from nclib.losses._features import (
     dot_regression,
     within_class,
 )
-from nclib.losses._softmax import balanced_softmax, cb_focal, focal, ldam, logit_adjusted
+from nclib.losses._softmax import (
+    arb,
+    balanced_softmax,
+    cb_focal,
+    focal,
+    label_aware_smoothing,
+    ldam,
+    logit_adjusted,
+)
 from nclib.losses._weights import effective_number_weights, inverse_frequency_weights
 
 __all__ = [
+    "arb",
     "balanced_softmax",
     "between_class",
     "cb_focal",
@@ -29,6 +38,7 @@ __all__ = [
     "effective_number_weights",
     "focal",
     "inverse_frequency_weights",
+    "label_aware_smoothing",
     "ldam",
     "logit_adjusted",
     "within_class",

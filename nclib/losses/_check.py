@@ -82,6 +82,11 @@ def counts(value: Counts, num_classes: int | None = None) -> Tensor:
     return value
 
 
+def batch_counts(labels: Tensor, num_classes: int) -> Tensor:
+    """Samples of each class in a batch; bincount would wait for the accelerator."""
+    return labels.new_zeros(num_classes).index_add(0, labels, torch.ones_like(labels))
+
+
 def number(name: str, value: float, *, least: float = -math.inf, above: float = -math.inf) -> None:
     """A finite number, not below ``least`` and above ``above``."""
     if not (math.isfinite(value) and value >= least and value > above):

@@ -31,7 +31,7 @@ def class_means(
     (tensor([0., 0., 2.]), tensor([0, 0, 2]))
     """
     features, labels = _check.batch("features", features, labels, num_classes)
-    counts = _counts(labels, num_classes)
+    counts = _check.batch_counts(labels, num_classes)
     sums = features.new_zeros(num_classes, features.shape[1]).index_add(0, labels, features)
     return sums / counts.clamp_min(1)[:, None], counts
 
@@ -61,7 +61,7 @@ def within_class(
     tensor(5.)
     """
     squares, labels, num_classes = _squared_distances(features, labels, centres)
-    return (squares / _counts(labels, num_classes).index_select(0, labels)).sum()
+    return (squares / _check.batch_counts(labels, num_classes).index_select(0, labels)).sum()
 
 
 def center_loss(
@@ -175,11 +175,6 @@ def _squared_distances(
     features, labels = _check.batch("features", features, labels, len(centres))
     _check.same_dim("centres", centres, features)
     return (features - centres.index_select(0, labels)).square().sum(1), labels, len(centres)
-
-
-def _counts(labels: Tensor, num_classes: int) -> Int[Tensor, " K"]:
-    """Samples of each class; bincount would wait for the accelerator."""
-    return labels.new_zeros(num_classes).index_add(0, labels, torch.ones_like(labels))
 
 
 def _unit(rows: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:

@@ -176,6 +176,89 @@ def cb_focal(
     return focal(logits, labels, gamma=gamma, weight=effective_number_weights(counts, beta=beta))
 
 
+def label_aware_smoothing(
+    logits: Float[Tensor, "N K"],
+    labels: Int[Tensor, " N"],
+    counts: Counts,
+    *,
+    head: float = 0.4,
+    tail: float = 0.1,
+) -> Float[Tensor, ""]:
+    r"""Cross-entropy of labels that are smoothed the more, the more frequent their class.
+
+    The own class has the probability :math:`1 - \varepsilon_y`, every other one
+    :math:`\varepsilon_y/(K-1)`, where
+
+    .. math:: \varepsilon_k = \varepsilon_{\text{tail}} + (\varepsilon_{\text{head}}
+        - \varepsilon_{\text{tail}}) \sin\frac{\pi (n_k - n_{\min})}{2 (n_{\max} - n_{\min})}
+
+    (the source's concave shape). Where all counts are equal, every class is a head class. The
+    released code of the source spreads :math:`\varepsilon_y` over all K classes instead.
+
+    Args:
+        logits: of any size.
+        labels: class ids.
+        counts: training images of each class, n_k.
+        head: ε of the most frequent class, in [0, 1).
+        tail: ε of the rarest class, in [0, 1).
+
+    Raises:
+        ValueError: if shapes do not fit, there is one class, a count is below 1, or an ε is not in
+            [0, 1).
+
+    Source: Zhong et al. (2021), MiSLAS, equations 5 and 6.
+
+    >>> label_aware_smoothing(torch.zeros(1, 3), torch.tensor([0]), [9, 3, 1])  # log 3
+    tensor(1.0986)
+    """
+    for name, value in (("head", head), ("tail", tail)):
+        if not 0 <= value < 1:
+            raise ValueError(f"{name} is {value}, expected in [0, 1)")
+    logits, labels = _check.batch("logits", logits, labels)
+    num_classes = logits.shape[1]
+    if num_classes < 2:
+        raise ValueError("label-aware smoothing needs at least 2 classes, got 1")
+    numbers = _check.counts(counts, num_classes).to(logits)
+    above, span = numbers - numbers.amin(), numbers.amax() - numbers.amin()
+    place = torch.where(span > 0, above / span.clamp_min(1), 1.0)
+    smoothing = tail + (head - tail) * (torch.pi / 2 * place).sin()
+    others = smoothing.index_select(0, labels) / (num_classes - 1)
+    log_p = functional.log_softmax(logits, dim=1)
+    own = log_p.gather(1, labels[:, None])[:, 0]
+    return -((1 - num_classes * others) * own + others * log_p.sum(1)).mean()
+
+
+def arb(
+    logits: Float[Tensor, "N K"], labels: Int[Tensor, " N"], counts: Counts | None = None
+) -> Float[Tensor, ""]:
+    r"""ARB-Loss: a softmax in which each class repels in proportion to its size.
+
+    .. math:: -\log \frac{e^{z_y}}{\sum_k \frac{n_k}{n_y} e^{z_k}}
+
+    With the counts of the training set it is :func:`balanced_softmax`, number for number. Without,
+    :math:`n_k` counts the batch, and a class that the batch lacks does not repel.
+
+    Args:
+        logits: of any size.
+        labels: class ids.
+        counts: training images of each class, n_k; None: those of the batch.
+
+    Raises:
+        ValueError: if shapes do not fit, or a count is below 1.
+
+    Source: Xie et al. (2023), the attraction-repulsion-balanced loss.
+
+    >>> arb(torch.zeros(3, 2), torch.tensor([0, 0, 1]))  # (2 log 3/2 + log 3) / 3
+    tensor(0.6365)
+    """
+    if counts is not None:
+        return balanced_softmax(logits, labels, counts)
+    logits, labels = _check.batch("logits", logits, labels)
+    numbers = _check.batch_counts(labels, logits.shape[1])
+    moved = logits + numbers.to(logits).log()  # −∞ where the batch has none
+    return functional.cross_entropy(moved, labels)
+
+
 def _weight(weight: Tensor | None, logits: Tensor) -> Tensor | None:
     """Class weights of the logits' type, on their device."""
     if weight is None:

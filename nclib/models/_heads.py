@@ -6,6 +6,7 @@ Each has ``weight`` (K, P) and ``bias`` (K,) or None such that the class of the 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -79,39 +80,38 @@ class FixedETFHead(nn.Module):
 
 
 class LearnableScalingHead(nn.Module):
-    r"""A trained linear head with a learnt scale a class, :math:`s_k(\langle w_k, h\rangle + b_k)`.
+    r"""A trained head with a learnt scale a class, :math:`s_k(\langle w_k, h\rangle + b_k)`.
 
-    The scales start at 1; W and b are frozen. (The second stage LWS.)
+    The scales start at 1, so the scores are the trained head's. (The second stage LWS; with
+    ``frozen=False``, that of MiSLAS, where W and b go on learning too.)
 
     Args:
-        head: has ``weight`` (K, P) and ``bias`` (K,) or None.
+        head: a copy of it becomes ``base``; it has ``weight`` (K, P) and ``bias`` (K,) or None.
+        frozen: whether the copy's parameters are frozen, so that only ``scales`` is learnt.
 
-    Source: Kang et al. (2020), Section 4.2.
+    Source: Kang et al. (2020), Section 4.2; Zhong et al. (2021), Section 3.3.
     """
 
-    frozen_weight: Tensor
-    frozen_bias: Tensor | None
+    base: Any
 
-    def __init__(self, head: nn.Module) -> None:
+    def __init__(self, head: nn.Module, *, frozen: bool = True) -> None:
         super().__init__()
-        bias: Any = head.bias
-        self.register_buffer("frozen_weight", _copy(head.weight))
-        self.register_buffer("frozen_bias", None if bias is None else _copy(bias))
-        self.scales = nn.Parameter(torch.ones_like(self.frozen_weight[:, 0]))
+        self.base = copy.deepcopy(head).requires_grad_(not frozen)
+        self.scales = nn.Parameter(torch.ones_like(self.base.weight.detach()[:, 0]))
 
     @property
     def weight(self) -> Float[Tensor, "K P"]:
         """The scaled rows."""
-        return self.scales[:, None] * self.frozen_weight
+        return self.scales[:, None] * self.base.weight
 
     @property
     def bias(self) -> Float[Tensor, " K"] | None:
         """The scaled bias, if there is one."""
-        return None if self.frozen_bias is None else self.scales * self.frozen_bias
+        return None if self.base.bias is None else self.scales * self.base.bias
 
     def forward(self, features: Float[Tensor, "B P"]) -> Float[Tensor, "B K"]:
         """The scaled scores."""
-        return self.scales * functional.linear(features, self.frozen_weight, self.frozen_bias)
+        return self.scales * self.base(features)
 
 
 def tau_normalise(weight: Float[Tensor, "K P"], tau: float = 1.0) -> Float[Tensor, "K P"]:
@@ -135,10 +135,6 @@ def tau_normalise(weight: Float[Tensor, "K P"], tau: float = 1.0) -> Float[Tenso
     if not 0 <= tau <= 1:
         raise ValueError(f"tau is {tau}, expected in [0, 1]")
     return weight / weight.norm(dim=1, keepdim=True) ** tau
-
-
-def _copy(parameter: Any) -> Tensor:
-    return parameter.detach().clone()
 
 
 def _cosines(features: Tensor, weight: Tensor) -> Tensor:
