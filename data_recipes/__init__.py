@@ -2,13 +2,43 @@
 
 ``python -m data_recipes list``, ``build NAME`` and ``verify NAME``. The data root is
 ``NCLIB_DATA``, or the user's data folder.
+
+Long-tailed subsets have a name each, such as ``cifar10-lt-100``, ``cifar100-lt-50-step`` or
+``digits-lt-10-seed1``: any ratio, exponential unless ``-step`` says otherwise, and the published
+draw unless ``-seedN`` asks for another. For ImageNet-LT put the published training list at
+``imagenet-lt/ImageNet_LT_train.txt`` and ILSVRC 2012 at ``imagenet/`` under the data root; the
+validation and test lists ship.
 """
 
-from data_recipes import cifar, digits
+from data_recipes import cifar, digits, imagenet_lt, long_tailed
 from data_recipes._recipe import Recipe, manifest_path
+from nclib._names import unknown
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (digits.DIGITS, cifar.CIFAR10, cifar.CIFAR100)
+    recipe.name: recipe
+    for recipe in (digits.DIGITS, cifar.CIFAR10, cifar.CIFAR100, imagenet_lt.IMAGENET_LT)
 }
 
-__all__ = ["RECIPES", "Recipe", "manifest_path"]
+
+def find(name: str) -> Recipe:
+    """The recipe of that name: one of ``RECIPES``, or a long-tailed subset of any ratio.
+
+    Raises:
+        ValueError: if the name is unknown (the near matches are listed), or is that of a subset
+            with a ratio less than 1, an unknown kind, or an empty class.
+
+    >>> find("cifar10-lt-100").source
+    'cifar10, exponential: 12,406 images, 5,000 to 50 a class; seed 0'
+    """
+    recipe = RECIPES.get(name) or long_tailed.recipe(name)
+    if recipe is None:
+        raise unknown("data set", name, [*RECIPES, *long_tailed.USUAL])
+    return recipe
+
+
+def listed() -> list[Recipe]:
+    """Every recipe that ``list`` shows: those of ``RECIPES``, and the usual long-tailed subsets."""
+    return [*RECIPES.values(), *(find(name) for name in long_tailed.USUAL)]
+
+
+__all__ = ["RECIPES", "Recipe", "find", "listed", "manifest_path"]

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from data_recipes import RECIPES, Recipe, manifest_path
+import data_recipes
+from data_recipes import Recipe, manifest_path
 from nclib import data
-from nclib._names import unknown
 
 app = typer.Typer(help="Get, check and describe the data sets.", no_args_is_help=True)
-Names = Annotated[list[str], typer.Argument(help="Names of data sets, or: all.")]
+Names = Annotated[
+    list[str],
+    typer.Argument(help="Names of data sets (any ratio: cifar10-lt-20), or: all that are listed."),
+]
 
 
 @app.command("list")
 def list_() -> None:
     """List the data sets, and whether each is built."""
     typer.echo(f"data root: {data.data_root()}")
-    for recipe in RECIPES.values():
+    for recipe in data_recipes.listed():
         state = "built" if manifest_path(recipe.name).exists() else "not built"
-        typer.echo(f"{recipe.name:<10} {state:<10} {recipe.source}")
+        typer.echo(f"{recipe.name:<20} {state:<10} {recipe.source}")
+    typer.echo("any other: BASE-lt-RATIO, BASE-lt-RATIO-step; add -seedN for another draw")
 
 
 @app.command()
@@ -46,14 +50,14 @@ def verify(names: Names) -> None:
 
 def _recipes(names: list[str]) -> list[Recipe]:
     if names == ["all"]:
-        return list(RECIPES.values())
-    for name in names:
-        if name not in RECIPES:
-            _fail(unknown("data set", name, RECIPES))
-    return [RECIPES[name] for name in names]
+        return data_recipes.listed()
+    try:
+        return [data_recipes.find(name) for name in names]
+    except ValueError as error:
+        _fail(error)
 
 
-def _fail(error: Exception) -> None:
+def _fail(error: Exception) -> NoReturn:
     typer.echo(str(error), err=True)
     raise typer.Exit(1) from error
 

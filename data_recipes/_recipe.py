@@ -19,16 +19,20 @@ class Recipe:
     """A data set and how its files come to the data root.
 
     Attributes:
-        name: as ``nclib.data.load`` knows it.
-        source: where it was published.
+        name: what ``build`` and ``verify`` call it.
+        source: where it was published, or what it is cut from.
         fetch: brings the files under the root, or raises ``DataError`` saying what to put where.
-        files: the files it consists of, relative to the root, with their MD5.
+        files: the files it consists of, relative to the root, with their checksums.
+        content: what the manifest says of the data under a root, read anew.
+        checksum: kind of the files' checksums, ``"md5"`` or ``"git_blob"``.
     """
 
     name: str
     source: str
     fetch: Callable[[Path], None]
     files: dict[str, str]
+    content: Callable[[Path], dict[str, Any]]
+    checksum: str = "md5"
 
     def build(self, root: Path | None = None) -> Path:
         """Get and check the files, then write the manifest; returns the manifest's path.
@@ -60,29 +64,36 @@ class Recipe:
             written = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise data.DataError(f"{path} is torn: {error}") from None
-        for key, found in self.describe(root).items():
-            if written.get(key) != found:
-                raise data.DataError(
-                    f"{path}: {key} is {written.get(key)}, but the data give {found}"
-                )
+        difference = _difference(written, self.describe(root))
+        if difference is not None:
+            raise data.DataError(f"{path}: {difference}")
 
     def describe(self, root: Path) -> dict[str, Any]:
-        """The manifest: source, files, and for each split its shape, counts and checksums."""
-        dataset = data.load(self.name, root=root)
+        """The manifest: source, files with their checksums, and the recipe's content."""
         return {
             "name": self.name,
             "source": self.source,
-            "files_md5": self.files,
-            "splits": {
-                split: _describe_split(getattr(dataset, split), dataset.info.num_classes)
-                for split in ("train", "test")
-            },
+            f"files_{self.checksum}": self.files,
+            **self.content(root),
         }
 
 
 def manifest_path(name: str, root: Path | None = None) -> Path:
     """Where a data set's manifest stands."""
     return (root or data.data_root()) / "manifests" / f"{name}.json"
+
+
+def splits_of(dataset: data.Dataset) -> dict[str, Any]:
+    """Shape, counts by class and checksums of the training and the test split."""
+    return {
+        split: _describe_split(getattr(dataset, split), dataset.info.num_classes)
+        for split in ("train", "test")
+    }
+
+
+def whole(name: str) -> Callable[[Path], dict[str, Any]]:
+    """The content of a recipe whose data are those that ``nclib.data.load`` gives."""
+    return lambda root: {"splits": splits_of(data.load(name, root=root))}
 
 
 def _describe_split(split: data.Split, num_classes: int) -> dict[str, Any]:
@@ -93,3 +104,25 @@ def _describe_split(split: data.Split, num_classes: int) -> dict[str, Any]:
         "images_sha256": data.checksum(split.images.numpy().tobytes()),
         "labels_sha256": data.checksum(labels.numpy().tobytes()),
     }
+
+
+def _difference(written: Any, found: Any, where: str = "the manifest") -> str | None:
+    """The first place where the manifest says something else than the data, in words."""
+    if isinstance(written, dict) and isinstance(found, dict):
+        pairs = [(str(key), written.get(key), found.get(key)) for key in {**found, **written}]
+    elif isinstance(written, list) and isinstance(found, list) and len(written) == len(found):
+        pairs = [(str(n), a, b) for n, (a, b) in enumerate(zip(written, found, strict=True))]
+    elif written == found:
+        return None
+    else:
+        return f"{where} is {_short(written)}, but the data give {_short(found)}"
+    for key, a, b in pairs:
+        difference = _difference(a, b, key if where == "the manifest" else f"{where}.{key}")
+        if difference is not None:
+            return difference
+    return None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

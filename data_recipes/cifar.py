@@ -7,7 +7,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from data_recipes._recipe import Recipe
+from data_recipes._recipe import Recipe, whole
 from nclib import data
 from nclib.data import _cifar
 from nclib.data._files import read_verified
@@ -57,6 +57,7 @@ def _recipe(files: _cifar.CifarFiles) -> Recipe:
         source=files.url,
         fetch=partial(_fetch, files),
         files={f"{files.folder}/{name}": md5 for name, md5 in checksums.items()},
+        content=whole(files.name),
     )
 
 

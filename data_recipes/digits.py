@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from data_recipes._recipe import Recipe
+from data_recipes._recipe import Recipe, whole
 
 
 def _fetch(root: Path) -> None:
@@ -14,4 +14,5 @@ DIGITS = Recipe(
     source="sklearn.datasets.load_digits (UCI optical recognition of handwritten digits)",
     fetch=_fetch,
     files={},
+    content=whole("digits"),
 )

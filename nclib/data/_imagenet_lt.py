@@ -22,6 +22,7 @@ class ImageNetLTFiles:
     shipped: Path  # class counts, validation and test list
     training_list: str  # under the data root, as published: the user supplies it
     folder: str  # under the data root: the images, in train/ and val/
+    shipped_blob: str
     training_blob: str
     validation_blob: str
     test_blob: str
@@ -31,6 +32,7 @@ IMAGENET_LT = ImageNetLTFiles(
     shipped=Path(__file__).parent / "lists" / "imagenet_lt.csv.gz",
     training_list="imagenet-lt/ImageNet_LT_train.txt",
     folder="imagenet",
+    shipped_blob="e504dc1f22acbe560fbcc70133922e53a129f1fc",
     training_blob="a063f095fcd475db4cf8b0658c4b73955535bbf9",
     validation_blob="3ed3188b2f44829ce2dec1cc27040d8d40984088",
     test_blob="76a2fb9749d6cd29e765cc4f8c270f2504131e2f",
@@ -55,8 +57,10 @@ def shipped_lists(files: ImageNetLTFiles) -> Lists:
     Raises:
         DataError: if a list has another git blob id than the published one.
     """
-    with gzip.open(files.shipped, "rt", encoding="utf-8") as file:
-        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    packed = files.shipped.read_bytes()
+    _check(str(files.shipped), packed, files.shipped_blob)
+    lines = gzip.decompress(packed).decode().splitlines()
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     validation, test = [], []
     for label, row in enumerate(rows):
         wnid = row["wnid"]
@@ -68,8 +72,8 @@ def shipped_lists(files: ImageNetLTFiles) -> Lists:
         ("validation", validation, files.validation_blob),
         ("test", test, files.test_blob),
     ):
-        lines = "".join(f"{path} {label}\n" for path, label in pairs)
-        _check(f"the {name} list in {files.shipped}", lines.encode(), expected)
+        text = "".join(f"{path} {label}\n" for path, label in pairs)
+        _check(f"the {name} list in {files.shipped}", text.encode(), expected)
     return Lists(
         wnids=tuple(row["wnid"] for row in rows),
         train_counts=tuple(int(row["train"]) for row in rows),
