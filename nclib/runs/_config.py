@@ -19,21 +19,24 @@ from pydantic import (
 )
 from torch import Tensor
 
-from nclib import data, encodings, models
+from nclib import data, encodings, methods, models
 
 
 class RunConfig(BaseModel):
-    r"""One training run: data, labels, network, objective, schedule and seed.
+    r"""One training run: data, labels, network, method, schedule and seed.
 
-    The objective is the unconstrained features model's, on minibatches of size B out of N images:
+    The objective of the method ``plain`` is the unconstrained features model's, on minibatches of
+    size B out of N images:
     :math:`\frac1{B}\sum_i \ell(W h_i + b, \bar y_{c_i}) + \frac{\lambda_W}2\|W\|^2
     + \frac{\lambda_H}2\frac{N}{B}\sum_i\|h_i\|^2 + \frac{\lambda_b}2\|b\|^2`,
-    with :math:`\ell` half the squared distance (``mse``) or the cross-entropy (``ce``).
+    with :math:`\ell` half the squared distance (``mse``) or the cross-entropy (``ce``). Every other
+    method has an objective of its own; there, weight decay acts on the whole network.
 
     The id is a hash of the fields that differ from their defaults. So a field may be added later
     without touching the id of any published record, provided that its default keeps the old
     behaviour; for the same reason a default, once published, never changes. Options of the encoding
     are spelt out, defaults too, unless that is None: one that is added later defaults to None.
+    Options of the method are all spelt out.
 
     Raises:
         pydantic.ValidationError: (a ValueError) naming each field that is refused, its value and
@@ -51,6 +54,9 @@ class RunConfig(BaseModel):
 
     dataset: str  #: A key of ``nclib.data.DATASETS``.
     per_class: int | None = None  #: Training images a class, drawn with the seed; None: all.
+    imbalance: float = 1.0  #: Largest class over smallest, of the long-tailed training set.
+    imbalance_kind: Literal["exp", "step"] = "exp"  #: Its profile.
+    subset_seed: int = 0  #: Of the long-tailed subset; 0 is the one of the literature.
     encoding: str = "one_hot"  #: A key of ``nclib.encodings.ENCODINGS``.
     encoding_options: tuple[tuple[str, float], ...] = ()  #: Its options; a mapping is accepted.
     augment: bool = False  #: Random crops and flips.
@@ -58,7 +64,7 @@ class RunConfig(BaseModel):
     model: str = "mlp"  #: A key of ``nclib.models.MODELS``.
     width: int = 64  #: Of its layers, where that is free.
     feature_dim: int = 64  #: P, the dimension of the features.
-    feature_layer: Literal["linear", "relu"] = "linear"  #: Features of both signs, or nonnegative.
+    feature_layer: Literal["linear", "relu", "native"] = "linear"  #: As ``models.build`` names it.
 
     loss: Literal["mse", "ce"] = "mse"  #: Half the squared distance, or cross-entropy.
     lam_w: float = 0.0  #: Penalty on the classifier.
@@ -69,16 +75,24 @@ class RunConfig(BaseModel):
     optimizer: Literal["sgd", "adamw"] = "sgd"  #: AdamW keeps its usual β.
     lr: float = 0.05  #: Learning rate after the warm-up.
     momentum: float = 0.9  #: Of SGD.
-    schedule: Literal["cosine", "constant"] = "cosine"  #: After the warm-up.
+    schedule: Literal["cosine", "constant", "step"] = "cosine"  #: After the warm-up.
+    milestones: tuple[int, ...] = ()  #: Epochs after which ``step`` divides the rate by ten.
     warmup_epochs: int = 0  #: Epochs in which the learning rate rises to its full value.
     epochs: int  #: Passes over the training images.
     batch_size: int = 128  #: Images a step.
+    mixup: float = 0.0  #: α of the mixing weight's Beta(α, α); 0: none.
+    ema: float = 0.0  #: Decay of the running mean of the weights that is evaluated; 0: none.
     precision: Literal["32-true", "bf16-mixed"] = "32-true"  #: As Lightning Fabric names it.
     seed: int = 0  #: Of the subset, the initial weights, the batches and the augmentation.
 
     measure_every: int = 10  #: Epochs between measurements of collapse; also before and at the end.
+    evaluate_every: int = 1  #: Epochs between test accuracies; also at the end.
+    noise: tuple[float, ...] = ()  #: Standard deviations of noise on the test images, in [0, 1].
 
-    @field_validator("encoding_options", mode="before")
+    method: str = "plain"  #: A key of ``nclib.methods.METHODS``.
+    method_options: tuple[tuple[str, float | str], ...] = ()  #: Its options; a mapping is accepted.
+
+    @field_validator("encoding_options", "method_options", mode="before")
     @classmethod
     def _as_items(cls, options: Any) -> Any:
         """Sorted pairs: hashable, and in one form whatever the order."""
@@ -115,17 +129,35 @@ class RunConfig(BaseModel):
     def _dataset_is_known(cls, value: str) -> str:
         return data.info(value).name
 
+    @field_validator("method")
+    @classmethod
+    def _method_is_known(cls, value: str) -> str:
+        return methods.known(value).name
+
+    @field_validator("method_options")
+    @classmethod
+    def _options_of_the_method(
+        cls, options: tuple[tuple[str, float | str], ...], info: ValidationInfo
+    ) -> tuple[tuple[str, float | str], ...]:
+        """All of them with their values: one run, one id, and it stays that run's."""
+        if "method" not in info.data or "epochs" not in info.data:  # refused by name already
+            return options
+        method = methods.known(info.data["method"])
+        return tuple(method.resolve(dict(options), info.data["epochs"]).items())
+
     @field_validator("model")
     @classmethod
     def _model_is_known(cls, value: str) -> str:
         return models.known(value)
 
-    @field_validator("width", "feature_dim", "epochs", "batch_size", "measure_every")
+    @field_validator(
+        "width", "feature_dim", "epochs", "batch_size", "measure_every", "evaluate_every"
+    )
     @classmethod
     def _at_least_one(cls, value: int) -> int:
         return _require(value >= 1, value, "at least 1")
 
-    @field_validator("seed", "warmup_epochs")
+    @field_validator("seed", "subset_seed", "warmup_epochs")
     @classmethod
     def _not_negative(cls, value: int) -> int:
         return _require(value >= 0, value, "0 or more")
@@ -135,7 +167,19 @@ class RunConfig(BaseModel):
     def _penalty_or_none(cls, value: float) -> float:
         return _require(value >= 0, value, "0 (a free bias), a positive number, or inf (no bias)")
 
-    @field_validator("lam_w", "lam_h", "weight_decay")
+    @field_validator("imbalance")
+    @classmethod
+    def _ratio(cls, value: float) -> float:
+        return _require(1 <= value < math.inf, value, "a ratio of 1 or more")
+
+    @field_validator("noise")
+    @classmethod
+    def _noise_levels(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        return _require(
+            all(0 < std < math.inf for std in value), value, "positive standard deviations"
+        )
+
+    @field_validator("lam_w", "lam_h", "weight_decay", "mixup")
     @classmethod
     def _finite_penalty(cls, value: float) -> float:
         return _require(0 <= value < math.inf, value, "0 or a positive finite number")
@@ -145,7 +189,7 @@ class RunConfig(BaseModel):
     def _positive(cls, value: float) -> float:
         return _require(0 < value < math.inf, value, "a positive finite number")
 
-    @field_validator("momentum")
+    @field_validator("momentum", "ema")
     @classmethod
     def _fraction(cls, value: float) -> float:
         return _require(0 <= value < 1, value, "in [0, 1)")
@@ -165,14 +209,88 @@ class RunConfig(BaseModel):
             raise ValueError(
                 f"warmup_epochs is {self.warmup_epochs}, expected at most epochs = {self.epochs}"
             )
+        self._check_schedule()
+        self._check_imbalance(known)
         models.check_shape(self.model, known.shape)
+        self._check_method(known)
+        if self.method == "plain":
+            self._check_labels()
+        return self
+
+    def _check_schedule(self) -> None:
+        if (self.schedule == "step") != bool(self.milestones):
+            raise ValueError(
+                f"milestones is {self.milestones} with schedule {self.schedule!r}, expected some "
+                f"with 'step' and none otherwise"
+            )
+        for milestone in self.milestones:
+            if not 0 < milestone < self.epochs:
+                raise ValueError(
+                    f"milestone {milestone} is beyond the schedule: expected 1 to "
+                    f"{self.epochs - 1} (epochs is {self.epochs})"
+                )
+
+    def _check_imbalance(self, known: data.DatasetInfo) -> None:
+        if self.imbalance == 1:
+            return
+        if self.per_class is not None:
+            raise ValueError(
+                f"per_class is {self.per_class} with imbalance {self.imbalance:g}: a subset is "
+                f"balanced or long-tailed"
+            )
+        n_max = known.train_per_class[0]
+        data.long_tail_counts(known.num_classes, n_max, self.imbalance, self.imbalance_kind)
+
+    def _check_method(self, known: data.DatasetInfo) -> None:
+        method = methods.known(self.method)
+        if self.feature_layer == "native":
+            own = models.native_dim(self.model, known.shape, self.width)
+            if self.feature_dim != own:
+                raise ValueError(
+                    f"feature_dim is {self.feature_dim}, but model {self.model!r} of width "
+                    f"{self.width} has native features of dimension {own}"
+                )
+        models.check_head(method.head, known.num_classes, self.feature_dim)
+        if method.mixup and not self.mixup:
+            raise ValueError(f"method {self.method!r} needs mixup above 0, got {self.mixup:g}")
+        if self.method == "plain":
+            if self.mixup:
+                raise ValueError(f"mixup is {self.mixup:g}, but method 'plain' has no mixed labels")
+            return
+        for name in ("encoding", "encoding_options", "loss", "lam_w", "lam_h", "lam_b"):
+            default = type(self).model_fields[name].default
+            if getattr(self, name) != default:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}, but belongs to the method 'plain'; "
+                    f"method {self.method!r} wants its default {default!r}"
+                )
+
+    def _check_labels(self) -> None:
         targets = self.targets()
         if self.loss == "ce" and (targets.min() < 0 or (targets.sum(0) - 1).abs().max() > 1e-9):
             raise ValueError(
                 f"loss 'ce' needs labels that are distributions, but the columns of encoding "
                 f"{self.encoding!r} are not"
             )
-        return self
+
+    @property
+    def options(self) -> dict[str, float | str]:
+        """The method's options by name."""
+        return dict(self.method_options)
+
+    def first_stage(self) -> Self | None:
+        """The run whose finished network this one starts from; None: it starts from random weights.
+
+        >>> fields = {"paper": "x", "profile": "smoke", "dataset": "digits", "epochs": 5}
+        >>> RunConfig(method="nc-drw-crt", **fields).first_stage().method
+        'nc-drw'
+        """
+        base = methods.known(self.method).base
+        if base is None:
+            return None
+        own = methods.known(base).options
+        options = {name: value for name, value in self.method_options if name in own}
+        return self.replace(method=base, method_options=options)
 
     def targets(self) -> Float[Tensor, "K K"]:
         """The labels, one column a class."""
@@ -199,9 +317,11 @@ class RunConfig(BaseModel):
     def replace(self, **changes: Any) -> Self:
         """The same configuration with some fields changed, validated anew.
 
-        Another encoding starts from its own options.
+        Another encoding, or method, starts from its own options.
         """
         kept = self.model_dump()
+        if changes.get("method", self.method) != self.method:
+            del kept["method_options"]
         if changes.get("encoding", self.encoding) != self.encoding:
             del kept["encoding_options"]
         return type(self).model_validate({**kept, **changes})
@@ -209,9 +329,16 @@ class RunConfig(BaseModel):
 
 def _canonical(value: Any) -> Any:
     """A field's value as the canonical JSON has it."""
-    if isinstance(value, tuple):  # options: a whole number is the same as 1 and as 1.0
-        return {name: int(item) if item.is_integer() else item for name, item in value}
+    if isinstance(value, tuple):  # options by name, or a list of numbers
+        if value and isinstance(value[0], tuple):
+            return {name: _number(item) for name, item in value}
+        return [_number(item) for item in value]
     return "inf" if value == math.inf else value  # JSON has no infinity
+
+
+def _number(value: float | str) -> float | str:
+    """A whole number is the same as 1 and as 1.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _require(holds: bool, value: Any, expected: str) -> Any:

@@ -18,7 +18,9 @@ from nclib.runs._record import RunRecord
 def get(config: RunConfig, *, recompute: bool = False, progress: bool | None = None) -> RunRecord:
     """The record of a run: published, else cached, else trained now and cached.
 
-    Training writes checkpoints; interrupted, the next call goes on from the last one.
+    Training writes checkpoints; interrupted, the next call goes on from the last one. The weights
+    of the finished network are cached too: a run that starts from another's takes them there, and
+    trains the other where they are not.
 
     Args:
         config: what to run.
@@ -36,9 +38,25 @@ def get(config: RunConfig, *, recompute: bool = False, progress: bool | None = N
         record = ledger.find(config)
         if record is not None:
             return record
+    return _train(config, progress)
+
+
+def _train(config: RunConfig, progress: bool | None) -> RunRecord:
     from nclib.train import fit  # training needs far more imports than reading
 
-    record = fit(config, progress=progress, checkpoint=checkpoint)
+    first, base = config.first_stage(), None
+    if first is not None:
+        base = ledger.network_path(first)
+        if not base.exists():
+            _train(first, progress)
+    checkpoint = ledger.checkpoint_path(config)
+    record = fit(
+        config,
+        progress=progress,
+        checkpoint=checkpoint,
+        network=ledger.network_path(config),
+        base=base,
+    )
     ledger.cache(record)
     checkpoint.unlink(missing_ok=True)
     return record

@@ -111,5 +111,10 @@ def checkpoint_path(config: RunConfig) -> Path:
     return cache_root() / "checkpoints" / config.paper / f"{config.id}.pt"
 
 
+def network_path(config: RunConfig) -> Path:
+    """Where the weights of a finished network are kept, for the runs that start from them."""
+    return cache_root() / "networks" / config.paper / f"{config.id}.pt"
+
+
 def _place(config: RunConfig, root: Path) -> Path:
     return root / config.paper / f"{config.id}.json"

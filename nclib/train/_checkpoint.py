@@ -19,7 +19,7 @@ def save(path: Path, config: RunConfig, state: dict[str, Any]) -> None:
     write_atomic(path, buffer.getvalue())
 
 
-def load(path: Path, config: RunConfig, device: torch.device) -> dict[str, Any]:
+def load(path: Path, config: RunConfig, device: torch.device | str) -> dict[str, Any]:
     """Read the state that :func:`save` wrote.
 
     Raises:

@@ -15,11 +15,12 @@ class Progress:
     Args:
         enabled: None: when stderr is a terminal, which it is not in a notebook or in CI.
         config: of the run that is shown.
+        last: its last epoch.
     """
 
-    def __init__(self, enabled: bool | None, config: RunConfig) -> None:
+    def __init__(self, enabled: bool | None, config: RunConfig, last: int) -> None:
         self._enabled = sys.stderr.isatty() if enabled is None else enabled
-        self._config = config
+        self._config, self._last = config, last
         self._shown = False
 
     def update(self, epoch: Mapping[str, Any], images_per_second: float) -> None:
@@ -27,7 +28,7 @@ class Progress:
         if not self._enabled:
             return
         line = (
-            f"{self._config.id}  epoch {epoch['epoch']}/{self._config.epochs}  "
+            f"{self._config.id}  epoch {epoch['epoch']}/{self._last}  "
             f"loss {epoch['loss']:.4f}  accuracy {epoch['train_accuracy']:.1%}  "
             f"{images_per_second:,.0f} images/s"
         )

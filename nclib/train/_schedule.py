@@ -8,10 +8,11 @@ from nclib.runs._config import RunConfig
 
 
 def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
-    r"""Linear warm-up to ``lr``, then constant, or a half cosine that ends at zero.
+    r"""Linear warm-up to ``lr``, then constant, in steps, or a half cosine that ends at zero.
 
     Args:
-        config: its ``lr``, ``warmup_epochs``, ``epochs`` and ``schedule`` count.
+        config: its ``lr``, ``warmup_epochs``, ``epochs``, ``schedule`` and ``milestones`` count; at
+            each milestone, that many epochs done, the rate of ``step`` is divided by ten.
         step: from 0.
         steps_per_epoch: batches an epoch.
     """
@@ -20,5 +21,8 @@ def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
         return config.lr * (step + 1) / warmup
     if config.schedule == "constant":
         return config.lr
+    if config.schedule == "step":
+        passed = sum(step >= milestone * steps_per_epoch for milestone in config.milestones)
+        return config.lr / 10**passed
     done = (step - warmup) / max(1, config.epochs * steps_per_epoch - warmup)
     return config.lr * 0.5 * (1 + math.cos(math.pi * done))

@@ -1,0 +1,179 @@
+"""What a method is: the parts that a training loop puts together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from nclib._names import unknown
+
+Value = float | str
+
+
+class Batch(NamedTuple):
+    """What a loss may look at; over several processes, the rows of all of them."""
+
+    features: Float[Tensor, "B P"]
+    scores: Float[Tensor, "B K"]
+    labels: Int64[Tensor, " B"]
+    counts: Float[Tensor, " K"]  # training images of each class
+    weight: Float[Tensor, " K"] | None  # class weights in force, None: all alike
+    classifier: Float[Tensor, "K P"]
+    options: Mapping[str, Value]
+
+    def number(self, name: str) -> float:
+        """An option of the method that is a number."""
+        return float(self.options[name])
+
+
+class Centres(NamedTuple):
+    """The class centres that the terms of a batch see."""
+
+    centres: Float[Tensor, "K P"]
+    present: Bool[Tensor, " K"]  # which classes the batch has
+
+
+Loss = Callable[[Batch], Tensor]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A regulariser: an option, its strength, times a function of the batch and its centres."""
+
+    option: str
+    function: Callable[[Batch, Centres], Tensor]
+
+
+@dataclass(frozen=True)
+class Option:
+    """A number or a word that a method takes.
+
+    Attributes:
+        default: its value where none is given; a function is given the number of epochs.
+        low: smallest number.
+        high: largest number.
+        choices: the words; none: it is a number.
+        whole: whether it is a whole number.
+        epoch: whether it is an epoch of the (first) schedule, counted from 0.
+    """
+
+    default: Value | Callable[[int], float]
+    low: float = 0.0
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
+    whole: bool = False
+    epoch: bool = False
+
+    def parse(self, name: str, value: Value, epochs: int) -> Value:
+        """The value itself.
+
+        Raises:
+            ValueError: if it is out of range, naming the option, the value and the range.
+        """
+        if self.choices:
+            if value not in self.choices:
+                raise ValueError(
+                    f"option {name} is {value!r}, expected one of {', '.join(self.choices)}"
+                )
+            return value
+        if isinstance(value, str):
+            raise ValueError(f"option {name} is {value!r}, expected a number")
+        if self.epoch and not 0 <= value < epochs:
+            raise ValueError(
+                f"option {name} is {value:g}, beyond the schedule: expected 0 to {epochs - 1} "
+                f"(epochs is {epochs})"
+            )
+        if not self.low <= value <= self.high or not math.isfinite(value):
+            above = "or more" if self.high == math.inf else f"to {self.high:g}"
+            raise ValueError(f"option {name} is {value:g}, expected {self.low:g} {above}")
+        if (self.whole or self.epoch) and value != int(value):
+            raise ValueError(f"option {name} is {value:g}, expected a whole number")
+        return value
+
+
+@dataclass(frozen=True)
+class SecondStage:
+    """Training of the classifier alone, on the network of another method.
+
+    Attributes:
+        head: ``fresh``: a new classifier; ``scales``: one factor a class; ``tuned``: factors, and
+            the classifier goes on.
+        sampler: a kind of ``nclib.data.sampler``.
+        loss: of the batch.
+        batch_norm: ``frozen``: its statistics stay; ``shift``: they follow the sampler.
+    """
+
+    head: Literal["fresh", "scales", "tuned"]
+    sampler: str
+    loss: Loss
+    batch_norm: Literal["frozen", "shift"] = "frozen"
+
+
+Classifier = tuple[Float[Tensor, "K P"], Float[Tensor, " K"]]
+PostHoc = Callable[
+    [Float[Tensor, "K P"], Float[Tensor, " K"], Float[Tensor, " K"], Mapping[str, Value]],
+    Classifier,
+]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of a table, as data.
+
+    Attributes:
+        name: key in ``METHODS``.
+        title: as the papers' tables have it.
+        loss: of the batch; None: the objective of encoded labels and three penalties.
+        head: ``linear``, ``cosine`` or ``etf``, as ``nclib.models.build`` names it.
+        sampler: a kind of ``nclib.data.sampler``.
+        weights: class weights of the loss: ``inverse`` or ``effective`` number; None: none.
+        deferred: whether the weights wait until ``drw_epoch``.
+        terms: regularisers, in force from ``start_epoch`` on.
+        base: the method whose finished network this one starts from.
+        second: how that network's classifier is trained.
+        post_hoc: what becomes of that network's classifier without training.
+        options: what it takes.
+        logits: whether its scores, times ``scale`` where it has one, are logits of probabilities.
+        mixup: whether it needs mixup in the first stage.
+    """
+
+    name: str
+    title: str
+    loss: Loss | None
+    head: Literal["linear", "cosine", "etf"] = "linear"
+    sampler: str = "instance"
+    weights: Literal["inverse", "effective"] | None = None
+    deferred: bool = False
+    terms: tuple[Term, ...] = ()
+    base: str | None = None
+    second: SecondStage | None = None
+    post_hoc: PostHoc | None = None
+    options: Mapping[str, Option] = field(default_factory=dict)
+    logits: bool = True
+    mixup: bool = False
+
+    def resolve(self, given: Mapping[str, Value], epochs: int) -> dict[str, Value]:
+        """Every option with its value, in alphabetical order.
+
+        Args:
+            given: values that differ from the defaults.
+            epochs: of the schedule.
+
+        Raises:
+            ValueError: if an option is unknown (near matches are listed) or out of range.
+        """
+        for name in given:
+            if name not in self.options:
+                if not self.options:
+                    raise ValueError(f"method {self.name!r} takes no options, got {name!r}")
+                raise unknown(f"option of method {self.name!r}:", name, self.options)
+        values: dict[str, Value] = {}
+        for name, option in sorted(self.options.items()):
+            default = option.default(epochs) if callable(option.default) else option.default
+            values[name] = option.parse(name, given.get(name, default), epochs)
+        return values

@@ -1,0 +1,81 @@
+"""The parts of methods: losses, regularisers and steps after training, in the loop's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from nclib import losses, models
+from nclib.methods._method import Batch, Centres, Classifier, Value
+
+
+def cross_entropy(batch: Batch) -> Tensor:
+    """Of the softmax of the scores."""
+    return functional.cross_entropy(batch.scores, batch.labels, batch.weight)
+
+
+def squared_error(batch: Batch) -> Tensor:
+    r"""Batch mean of :math:`\tfrac12\|z - e_y\|^2`."""
+    wanted = functional.one_hot(batch.labels, batch.scores.shape[1])
+    return 0.5 * (batch.scores - wanted).square().sum(1).mean()
+
+
+def ldam(batch: Batch) -> Tensor:
+    """Label-distribution-aware margins on cosines."""
+    return losses.ldam(
+        batch.scores,
+        batch.labels,
+        batch.counts,
+        max_margin=batch.number("max_margin"),
+        scale=batch.number("scale"),
+        weight=batch.weight,
+    )
+
+
+def logit_adjusted(batch: Batch) -> Tensor:
+    """Cross-entropy of the scores plus τ times the log prior."""
+    return losses.logit_adjusted(batch.scores, batch.labels, batch.counts, tau=batch.number("tau"))
+
+
+def dot_regression(batch: Batch) -> Tensor:
+    """Half the squared distance of the cosine to the own vertex from 1."""
+    return losses.dot_regression(batch.features, batch.labels, batch.classifier)
+
+
+def within(batch: Batch, seen: Centres) -> Tensor:
+    """L_W, eq. 13."""
+    return losses.within_class(batch.features, batch.labels, seen.centres)
+
+
+def between(batch: Batch, seen: Centres) -> Tensor:
+    """L_B, eq. 15, of the classes that the batch has."""
+    return losses.between_class(seen.centres, present=seen.present)
+
+
+def center(batch: Batch, seen: Centres) -> Tensor:
+    """The center loss of Wen et al. (2016)."""
+    return losses.center_loss(batch.features, batch.labels, seen.centres)
+
+
+def tau_normalised(
+    weight: Float[Tensor, "K P"],
+    bias: Float[Tensor, " K"],
+    counts: Float[Tensor, " K"],
+    options: Mapping[str, Value],
+) -> Classifier:
+    r"""Rows :math:`w_k/\|w_k\|^\tau`, without a bias (Kang et al. 2020, eq. 4)."""
+    return models.tau_normalise(weight, float(options["tau"])), torch.zeros_like(bias)
+
+
+def prior_removed(
+    weight: Float[Tensor, "K P"],
+    bias: Float[Tensor, " K"],
+    counts: Float[Tensor, " K"],
+    options: Mapping[str, Value],
+) -> Classifier:
+    r"""Scores less :math:`\tau\log\pi_k` (Menon et al. 2021, eq. 9)."""
+    return weight, bias - float(options["tau"]) * (counts / counts.sum()).log()

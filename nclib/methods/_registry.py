@@ -1,0 +1,135 @@
+"""Every method, declared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nclib._names import unknown
+from nclib.methods import _parts
+from nclib.methods._method import Method, Option, SecondStage, Term
+
+_DEFERRED = {
+    "beta": Option(0.9999, high=1 - 1e-9),
+    "drw_epoch": Option(lambda epochs: 4 * epochs // 5, epoch=True),
+}
+_MARGIN = {"max_margin": Option(0.5), "scale": Option(30.0, low=1e-6)}
+_TAU = {"tau": Option(1.0)}
+_STAGE = {"second_epochs": Option(10, low=1, whole=True), "second_lr": Option(0.05, low=1e-9)}
+_CENTRES = {
+    "start_epoch": Option(0, epoch=True),
+    "centres": Option("batch", choices=("batch", "ema", "learnable")),
+}
+_WITHIN = Term("lam_within", _parts.within)
+_BETWEEN = Term("lam_between", _parts.between)
+_CENTER = Term("lam_center", _parts.center)
+_STRENGTHS = {_WITHIN: Option(0.01), _BETWEEN: Option(0.1), _CENTER: Option(0.01)}
+
+
+def _with(method: Method, name: str, title: str, *terms: Term) -> Method:
+    """A method with regularisers added."""
+    options = {**method.options, **_CENTRES, **{t.option: _STRENGTHS[t] for t in terms}}
+    return replace(method, name=name, title=title, terms=terms, options=options)
+
+
+_PLAIN = Method("plain", "encoded labels", None)
+_CE = Method("ce", "CE", _parts.cross_entropy)
+_MSE = Method("mse", "MSE", _parts.squared_error, logits=False)
+_CE_DRW = replace(
+    _CE, name="ce-drw", title="CE-DRW", weights="effective", deferred=True, options=_DEFERRED
+)
+_LDAM_DRW = replace(
+    _CE_DRW,
+    name="ldam-drw",
+    title="LDAM-DRW",
+    loss=_parts.ldam,
+    head="cosine",
+    options={**_DEFERRED, **_MARGIN},
+)
+_LOGIT_ADJUST = Method("logit-adjust", "Logit Adjust", _parts.logit_adjusted, options=_TAU)
+_NC_DRW = _with(_CE_DRW, "nc-drw", "NC-DRW", _WITHIN, _BETWEEN)
+_RETRAIN = SecondStage("fresh", "class_aware", _parts.cross_entropy)
+
+
+def _retrained(base: Method, name: str, title: str, second: SecondStage) -> Method:
+    """A method with a second stage."""
+    return replace(
+        base,
+        name=name,
+        title=title,
+        base=base.name,
+        second=second,
+        options={**base.options, **_STAGE},
+    )
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        _PLAIN,
+        _CE,
+        _MSE,
+        replace(_CE, name="ce-rs", title="CE-RS", sampler="class_balanced"),
+        replace(_CE, name="ce-rw", title="CE-RW", weights="inverse"),
+        replace(
+            _CE,
+            name="ce-rw-effective",
+            title="CE-RW (effective number)",
+            weights="effective",
+            options={"beta": _DEFERRED["beta"]},
+        ),
+        _CE_DRW,
+        _LDAM_DRW,
+        _with(_CE_DRW, "ce-drw-center", "CE-DRW + center loss", _CENTER),
+        _with(_CE_DRW, "ce-drw-lw", "CE-DRW + L_W", _WITHIN),
+        _with(_CE_DRW, "ce-drw-lb", "CE-DRW + L_B", _BETWEEN),
+        _with(_CE_DRW, "ce-drw-center-lb", "CE-DRW + center loss + L_B", _CENTER, _BETWEEN),
+        _NC_DRW,
+        _retrained(_NC_DRW, "nc-drw-crt", "NC-DRW-cRT", _RETRAIN),
+        _retrained(_CE, "ce-crt", "CE-cRT", _RETRAIN),
+        _retrained(
+            _CE,
+            "ce-lws",
+            "CE-LWS",
+            SecondStage("scales", "class_aware", _parts.cross_entropy),
+        ),
+        replace(
+            _CE,
+            name="tau-norm",
+            title="τ-norm",
+            base="ce",
+            post_hoc=_parts.tau_normalised,
+            options={"tau": Option(1.0, high=1.0)},
+        ),
+        _LOGIT_ADJUST,
+        replace(
+            _CE,
+            name="logit-adjust-post-hoc",
+            title="Logit Adjust (post-hoc)",
+            base="ce",
+            post_hoc=_parts.prior_removed,
+            options=_TAU,
+        ),
+        Method(
+            "etf-dr",
+            "ETF classifier + DR",
+            _parts.dot_regression,
+            head="etf",
+            logits=False,
+        ),
+        _with(_CE, "ce-nc", "CE + NC", _WITHIN, _BETWEEN),
+        _with(_MSE, "mse-nc", "MSE + NC", _WITHIN, _BETWEEN),
+        _with(_LDAM_DRW, "ldam-drw-nc", "LDAM-DRW + NC", _WITHIN, _BETWEEN),
+        _with(_LOGIT_ADJUST, "logit-adjust-nc", "Logit Adjust + NC", _WITHIN, _BETWEEN),
+    )
+}
+
+
+def known(name: str) -> Method:
+    """The method of that name.
+
+    Raises:
+        ValueError: if there is none; the near matches are listed.
+    """
+    if name not in METHODS:
+        raise unknown("method", name, METHODS)
+    return METHODS[name]

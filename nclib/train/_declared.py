@@ -1,0 +1,105 @@
+"""The objective of a declared method: its loss, its class weights, its regularisers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from nclib import losses
+from nclib.methods import Batch, Loss, Method, Value
+from nclib.metrics import CollapseReport
+from nclib.train._centres import ClassCentres
+from nclib.train._objective import Mixed, Report
+
+
+class MethodObjective:
+    """A method's loss, weighted and regularised as it declares.
+
+    Args:
+        method: the declaration.
+        options: its options, every one.
+        head: gives the classifier's weight (K, P).
+        counts: (K,) training images of each class, on the device.
+        dim: P.
+        generator: of learnable centres.
+        loss: another loss alone, without weights and regularisers: that of a second stage.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        options: Mapping[str, Value],
+        head: nn.Module,
+        counts: Int64[Tensor, " K"],
+        dim: int,
+        generator: torch.Generator,
+        *,
+        loss: Loss | None = None,
+    ) -> None:
+        first = loss is None
+        chosen = loss or method.loss
+        assert chosen is not None  # the method "plain" has another objective
+        self.function = chosen
+        self.options, self.head = options, head
+        self.logits = method.logits
+        self.counts = counts.float()
+        self.weights: Tensor | None = None
+        if first and method.weights == "effective":
+            beta = float(options["beta"])
+            self.weights = losses.effective_number_weights(counts, beta=beta).float()
+        elif first and method.weights == "inverse":
+            self.weights = losses.inverse_frequency_weights(counts).float()
+        self.weighted_from = int(options["drw_epoch"]) if method.deferred else 0
+        self.terms = method.terms if first else ()
+        self.terms_from = int(options["start_epoch"]) if self.terms else 0
+        self.centres: ClassCentres | None = None
+        if self.terms:
+            kind = str(options["centres"])
+            self.centres = ClassCentres(kind, len(counts), dim, generator).to(counts.device)
+
+    def loss(self, features: Tensor, scores: Tensor, labels: Mixed, epoch: int) -> Tensor:
+        """The batch's; with two labels an image, their losses in proportion to the shares."""
+        heaviest = max(range(len(labels)), key=lambda i: float(labels[i][1]))
+        parts = [
+            self._loss(features, scores, own, epoch, update=i == heaviest) * share
+            for i, (own, share) in enumerate(labels)
+        ]
+        return torch.stack(parts).sum() if len(parts) > 1 else parts[0]
+
+    def _loss(
+        self, features: Tensor, scores: Tensor, labels: Tensor, epoch: int, *, update: bool = True
+    ) -> Tensor:
+        weight = self.weights if epoch >= self.weighted_from else None
+        classifier = self.head.weight
+        assert isinstance(classifier, Tensor)
+        batch = Batch(features, scores, labels, self.counts, weight, classifier, self.options)
+        loss = self.function(batch)
+        if self.centres is not None and epoch >= self.terms_from:
+            seen = self.centres(features, labels, update=update)
+            for term in self.terms:
+                loss = loss + batch.number(term.option) * term.function(batch, seen)
+        return loss
+
+    def predict(self, scores: Float[Tensor, "B K"]) -> Int64[Tensor, " B"]:
+        """The class of the largest score."""
+        return scores.argmax(1)
+
+    def probabilities(self, scores: Float[Tensor, "B K"]) -> Float[Tensor, "B K"] | None:
+        """Softmax of the scores, times the loss's scale where it has one."""
+        if not self.logits:
+            return None
+        return (scores.float() * float(self.options.get("scale", 1.0))).softmax(1)
+
+    def final(self, features: Tensor, scores: Tensor, labels: Tensor) -> dict[str, float]:
+        """The loss without weights and regularisers."""
+        classifier = self.head.weight
+        assert isinstance(classifier, Tensor)
+        batch = Batch(features, scores, labels, self.counts, None, classifier, self.options)
+        return {"train_loss": self.function(batch).item()}
+
+    def report(self, report: Report, weight: Tensor, bias: Tensor) -> CollapseReport:
+        """Collapse with the classifier as it is."""
+        return report(weight=weight, bias=bias)

@@ -1,0 +1,127 @@
+"""What a network is worth: passes over a split, accuracies, collapse, and a record's results."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from nclib import data, evaluate
+from nclib.metrics import measure
+from nclib.train._objective import Objective, weight_and_bias
+
+
+class Passed(NamedTuple):
+    """A split after a pass through the network in evaluation mode."""
+
+    features: Float[Tensor, "N P"]
+    scores: Float[Tensor, "N K"]
+    labels: Int64[Tensor, " N"]
+    predictions: Int64[Tensor, " N"]
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right predictions."""
+        return (self.predictions == self.labels).double().mean().item()
+
+
+@torch.no_grad()
+def run_through(
+    network: nn.Module,
+    fabric: Any,
+    split: data.Split,
+    info: data.DatasetInfo,
+    objective: Objective,
+    *,
+    noise: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> Passed:
+    """Pass a split through the network.
+
+    Args:
+        network: is put in evaluation mode.
+        fabric: for its precision.
+        split: uint8 images.
+        info: for the scale of the pixels.
+        objective: predicts.
+        noise: standard deviation of Gaussian noise on the pixels in [0, 1], which is not clipped.
+        generator: of the noise.
+    """
+    network.eval()
+    parts = []
+    for images in split.images.split(1000):
+        inputs = data.to_float(images, info.mean, info.std)
+        if noise:
+            width = inputs.new_tensor(info.std).view(-1, 1, 1)
+            drawn = torch.randn(inputs.shape, generator=generator)
+            inputs = inputs + noise / width * drawn.to(inputs.device)
+        with fabric.autocast():
+            parts.append(network(inputs.contiguous(memory_format=torch.channels_last)))
+    features = torch.cat([part[0] for part in parts]).float()
+    scores = torch.cat([part[1] for part in parts]).float()
+    return Passed(features, scores, split.labels, objective.predict(scores))
+
+
+def collapse(passed: Passed, head: nn.Module, objective: Objective) -> dict[str, Any]:
+    """The measurement of a split, as a record keeps it."""
+    weight, bias = weight_and_bias(head)
+    report = partial(measure, passed.features, passed.labels, num_classes=len(weight))
+    measured = objective.report(report, weight, bias)
+    return {"accuracy": passed.accuracy, "report": measured.to_dict()}
+
+
+def shots(passed: Passed, counts: Int64[Tensor, " K"]) -> dict[str, float]:
+    """Test accuracy, of all and of each group of classes that has a test image."""
+    accuracy = evaluate.shot_accuracy(passed.predictions, passed.labels, counts)
+    groups = {"accuracy": accuracy.all, **accuracy._asdict()}
+    del groups["all"]
+    return {f"test_{name}": value for name, value in groups.items() if value is not None}
+
+
+@torch.no_grad()
+def finals(
+    train: Passed, test: Passed, counts: Int64[Tensor, " K"], objective: Objective
+) -> dict[str, float]:
+    """The final metrics, but for those of the course of training."""
+    final = {
+        "train_accuracy": train.accuracy,
+        **shots(test, counts),
+        **objective.final(train.features, train.scores, train.labels),
+    }
+    probabilities = objective.probabilities(test.scores)
+    if probabilities is not None:
+        final["ece"] = evaluate.expected_calibration_error(probabilities, test.labels)
+    return final
+
+
+@torch.no_grad()
+def arrays(
+    train: Passed, test: Passed, counts: Int64[Tensor, " K"], head: nn.Module
+) -> dict[str, Any]:
+    """The small arrays of a record."""
+    classes = len(counts)
+    weight, bias = weight_and_bias(head)
+    correct = (test.predictions == test.labels)[:, None]
+    pairs = test.labels * classes + test.predictions
+    found = {
+        "class_means": _class_means(train.features, train.labels, classes),
+        "global_mean": train.features.double().mean(0),
+        "test_class_means": _class_means(test.features, test.labels, classes),
+        "weight": weight,
+        "bias": bias,
+        "per_class_accuracy": _class_means(correct, test.labels, classes)[:, 0],
+        "counts": counts,
+        "confusion": pairs.bincount(minlength=classes**2).view(classes, classes),
+    }
+    if classes > 100:
+        del found["confusion"]
+    return {name: array.cpu().numpy() for name, array in found.items()}
+
+
+def _class_means(values: Tensor, labels: Tensor, num_classes: int) -> Float[Tensor, "K P"]:
+    sums = values.new_zeros(num_classes, values.shape[1], dtype=torch.float64)
+    sums.index_add_(0, labels, values.double())
+    return sums / labels.bincount(minlength=num_classes)[:, None]

@@ -1,0 +1,84 @@
+"""One process or several: the rows that each takes, and how they see the whole batch."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def fabric(precision: Literal["32-true", "bf16-mixed"]) -> Any:
+    """Lightning Fabric for this process: alone, or one of those that ``torchrun`` started."""
+    from lightning.fabric import Fabric  # slow to import
+    from lightning.fabric.plugins.environments import LightningEnvironment
+
+    accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return Fabric(
+            accelerator=accelerator,
+            devices=1,
+            precision=precision,
+            plugins=LightningEnvironment(),  # one process, wherever SLURM may be installed
+        )
+    local = int(os.environ["LOCAL_WORLD_SIZE"])
+    several = Fabric(
+        accelerator=accelerator,
+        strategy="ddp",
+        devices=local,
+        num_nodes=int(os.environ["WORLD_SIZE"]) // local,
+        precision=precision,
+    )
+    several.launch()
+    return several
+
+
+def world_size() -> int:
+    """Processes that train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """This process among them."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def own(rows: Tensor) -> Tensor:
+    """The rows of a batch that this process takes: contiguous, and as even as can be."""
+    return rows.tensor_split(world_size())[rank()] if world_size() > 1 else rows
+
+
+def gather(rows: Tensor) -> Tensor:
+    """The rows of all processes, in their order; the gradient flows back to each.
+
+    Every process then computes one and the same loss of the whole batch. Its gradient reaches a row
+    once from each of them, and the mean that data parallelism takes over the processes makes that
+    the gradient of one process with the whole batch.
+    """
+    if world_size() == 1:
+        return rows
+    gathered: Tensor = _Gather.apply(rows)
+    return gathered
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        sizes = [
+            torch.zeros((), dtype=torch.int64, device=rows.device) for _ in range(world_size())
+        ]
+        dist.all_gather(sizes, torch.tensor(len(rows), device=rows.device))
+        ctx.sizes = [int(size) for size in sizes]
+        padded = rows.new_zeros(max(ctx.sizes), *rows.shape[1:])
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in ctx.sizes]
+        dist.all_gather(parts, padded)
+        return torch.cat([part[:size] for part, size in zip(parts, ctx.sizes, strict=True)])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        gradient = gradients[0].contiguous()
+        dist.all_reduce(gradient)
+        return gradient.split(ctx.sizes)[rank()]

@@ -1,0 +1,207 @@
+"""The parts of a run on their device: data, network, objective, optimiser; and one epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from nclib import data
+from nclib.methods import known
+from nclib.runs._config import RunConfig
+from nclib.train import _evaluate, _processes, _stage
+from nclib.train._declared import MethodObjective
+from nclib.train._objective import EncodedObjective, Mixed, Objective
+from nclib.train._schedule import learning_rate
+
+_CHECK_EVERY = 50  # steps; on an accelerator, looking at a loss waits for it
+
+
+class DivergedError(ArithmeticError):
+    """The loss is no longer a finite number."""
+
+
+class Run:
+    """The parts of a run on their device.
+
+    Args:
+        config: what to run.
+        network: the weights of the network to start from, where the method has a base.
+    """
+
+    def __init__(self, config: RunConfig, network: Mapping[str, Tensor] | None) -> None:
+        self.config = config
+        self.stage = _stage.stage(config)
+        self.fabric = _processes.fabric(config.precision)
+        self.device = self.fabric.device
+        self._load()
+        if network is None:
+            self.network = _stage.build(config, self.info)
+        else:
+            self.network = _stage.continued(config, self.info, network, self.counts)
+        self.network = self.network.to(memory_format=torch.channels_last).to(self.device)
+        self.objective = self._objective()
+        self.averaged: Any = None
+        if self.stage.schedule.ema:
+            average = get_ema_multi_avg_fn(self.stage.schedule.ema)
+            self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
+        self.model: Any = self.network
+        self.optimizers: list[Any] = []
+        if self.stage.schedule.epochs:
+            self.model, main = self.fabric.setup(
+                self.network, _stage.optimizer(config, self.network)
+            )
+            self.optimizers.append(main)
+        centres = getattr(self.objective, "centres", None)
+        self.centres = centres
+        if centres is not None and (own := centres.optimizer()) is not None:
+            self.optimizers.append(own)
+
+    def _load(self) -> None:
+        config = self.config
+        dataset = data.load(config.dataset, device=self.device)
+        if config.imbalance > 1:
+            dataset = data.long_tailed(
+                dataset, config.imbalance, kind=config.imbalance_kind, seed=config.subset_seed
+            )
+        self.info, self.train, self.test = dataset.info, dataset.train, dataset.test
+        if config.per_class is not None:
+            chosen = data.per_class_subset(
+                self.train.labels, config.per_class, generator(config.seed, 0)
+            ).to(self.device)
+            self.train = data.Split(self.train.images[chosen], self.train.labels[chosen])
+        self.counts = self.train.labels.bincount(minlength=self.info.num_classes)
+
+    def _objective(self) -> Objective:
+        config, method = self.config, known(self.config.method)
+        if method.loss is None:
+            return EncodedObjective(config, self.network.head, len(self.train.labels))
+        return MethodObjective(
+            method,
+            config.options,
+            self.network.head,
+            self.counts,
+            config.feature_dim,
+            generator(config.seed, 0),
+            loss=method.second.loss if method.second else None,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """All that training changes."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizers": [one.state_dict() for one in self.optimizers],
+            "averaged": self.averaged.state_dict() if self.averaged is not None else None,
+            "centres": self.centres.state_dict() if self.centres is not None else None,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state` gave."""
+        self.network.load_state_dict(state["network"])
+        for own, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            own.load_state_dict(saved)
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
+        if self.centres is not None:
+            self.centres.load_state_dict(state["centres"])
+
+    def train_epoch(self, epoch: int) -> dict[str, float]:
+        """One pass over as many images as there are; the means of what the minibatches gave."""
+        stage, config = self.stage, self.stage.schedule
+        count, done = len(self.train.labels), epoch - 1 - stage.start
+        draws = generator(config.seed, epoch)
+        order = data.sampler(stage.sampler, self.train.labels, generator=draws)
+        steps = -(-count // config.batch_size)
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        correct = torch.zeros((), device=self.device)
+        recent: list[Tensor] = []
+        self._training_mode()
+        for number, chosen in enumerate(order.split(config.batch_size)):
+            step = done * steps + number
+            rate = learning_rate(config, step, steps)
+            for group in self.optimizers[0].param_groups:
+                group["lr"] = rate
+            images, labels = self._batch(chosen, draws)
+            features, scores = self.model(_processes.own(images))
+            features = _processes.gather(features.float())
+            scores = _processes.gather(scores.float())
+            loss = self.objective.loss(features, scores, labels, epoch - 1)
+            for optimizer in self.optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            self.fabric.backward(loss)
+            for optimizer in self.optimizers:
+                optimizer.step()
+            if self.averaged is not None:
+                self.averaged.update_parameters(self.network)
+            with torch.no_grad():
+                value = loss.detach()
+                total += value.double() * len(chosen)
+                predicted = self.objective.predict(scores.detach())
+                for own, share in labels:
+                    correct += (predicted == own).sum() * share
+            recent.append(value)
+            if len(recent) == _CHECK_EVERY or number == steps - 1:
+                self._check(recent, step, epoch, steps)
+                recent.clear()
+        return {
+            "loss": total.item() / count,
+            "train_accuracy": correct.item() / count,
+            "lr": rate,
+        }
+
+    def _training_mode(self) -> None:
+        self.model.train()
+        if self.stage.frozen and not self.stage.statistics:
+            self.network.eval()
+
+    def _batch(self, chosen: Tensor, draws: torch.Generator) -> tuple[Tensor, Mixed]:
+        """Images as the network takes them, and their labels with shares."""
+        images, labels = self.train.images[chosen], self.train.labels[chosen]
+        if self.config.augment:
+            images = data.augment(images, draws)
+        inputs = data.to_float(images, self.info.mean, self.info.std)
+        mixed: Mixed = [(labels, 1.0)]
+        if self.stage.schedule.mixup:
+            inputs, first, second, share = data.mixup(
+                inputs, labels, self.stage.schedule.mixup, draws
+            )
+            mixed = [(first, share), (second, 1 - share)]
+        return inputs.contiguous(memory_format=torch.channels_last), mixed
+
+    def _check(self, losses: list[Tensor], step: int, epoch: int, steps: int) -> None:
+        """Refuse losses that are not finite; ``step`` is that of the last."""
+        values = torch.stack(losses).tolist()
+        for back, value in zip(range(len(values) - 1, -1, -1), values, strict=True):
+            if value - value != 0:  # neither nan nor inf differ from themselves by nothing
+                at = step - back
+                rate = learning_rate(self.stage.schedule, at, steps)
+                raise DivergedError(
+                    f"the loss is {value} at step {at} (epoch {epoch}) with learning rate "
+                    f"{rate:.3g}; run {self.config.id}"
+                )
+
+    def passed(self, split: data.Split, **options: Any) -> _evaluate.Passed:
+        """A split through the network, or through the running mean of its weights."""
+        network = self.network if self.averaged is None else self.averaged.module
+        return _evaluate.run_through(
+            network, self.fabric, split, self.info, self.objective, **options
+        )
+
+    @property
+    def head(self) -> Any:
+        """The classifier that is evaluated."""
+        return (self.network if self.averaged is None else self.averaged.module).head
+
+    def final_state(self) -> dict[str, Tensor]:
+        """The weights that are evaluated."""
+        network = self.network if self.averaged is None else self.averaged.module
+        state: dict[str, Tensor] = network.state_dict()
+        return state
+
+
+def generator(seed: int, epoch: int) -> torch.Generator:
+    """A stream of its own for every epoch, so that a resumed run draws what it would have drawn."""
+    return torch.Generator().manual_seed(seed * 1_000_003 + epoch)
