@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-Verdict = Literal["reproduced", "partly", "contradicted", "not run"]
+Verdict = Literal["reproduced", "partly", "contradicted", "undecided", "not run"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,9 @@ class Evidence:
     """What a check measured: it passes when ``value`` stands in ``relation`` to ``bound``.
 
     ``value`` is the worst over all cases (the largest misfit for ``"<="``, the smallest effect for
-    ``">="``), in the unit that ``found`` names; a value that is not finite never passes.
+    ``">="``), in the unit that ``found`` names; a value that is not finite never passes. A value
+    that is known within ``margin`` only (half its 95 % interval; inf: a single run, no interval)
+    passes with its whole interval, and decides nothing where the interval has the bound inside.
     """
 
     value: float
@@ -24,16 +26,27 @@ class Evidence:
     cases: int
     found: str  # what the value is, e.g. "relative misfit of the Gram matrix"
     relation: Literal["<=", ">="] = "<="
+    margin: float = 0.0
 
     @property
     def ok(self) -> bool:
-        """Whether the measured value is on the right side of the bound."""
+        """Whether the measured value, with its interval, is on the right side of the bound."""
         if not math.isfinite(self.value):
             return False
-        return self.value <= self.bound if self.relation == "<=" else self.value >= self.bound
+        if self.relation == "<=":
+            return self.value + self.margin <= self.bound
+        return self.value - self.margin >= self.bound
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the interval of the value has the bound inside."""
+        return math.isfinite(self.value) and abs(self.value - self.bound) < self.margin
 
     def __str__(self) -> str:
         cases = "1 case" if self.cases == 1 else f"{self.cases:,} cases"
+        if self.margin > 0:
+            within = f"± {self.margin:.2g}" if math.isfinite(self.margin) else "± ? (single runs)"
+            return f"{self.found} = {self.value:.3g} {within}"
         if self.bound == 0:  # a count of wrong answers
             return f"{self.found}: {self.value:.0f} of {cases}"
         # A residual near rounding differs between processors: only its bound is printed.
@@ -95,7 +108,8 @@ def judge(printed: Sequence[Evidence | None]) -> Verdict:
     - *not run*: there is no evidence for any of them;
     - *reproduced*: every one holds in all the cases tried;
     - *contradicted*: some fails (one counterexample is enough) and none holds;
-    - *partly*: anything else: some hold, and others fail or have not been run.
+    - *undecided*: what has been run neither holds nor fails: it differs by less than seeds do;
+    - *partly*: anything else: some hold, and others fail, are undecided or have not been run.
 
     Raises:
         ValueError: without assertions, since nothing can be said of a claim that asserts nothing.
@@ -109,9 +123,11 @@ def judge(printed: Sequence[Evidence | None]) -> Verdict:
     if not printed:
         raise ValueError("a claim needs at least one printed assertion, got none")
     held = sum(evidence is not None and evidence.ok for evidence in printed)
-    missing = sum(evidence is None for evidence in printed)
-    if missing == len(printed):
+    run = [evidence for evidence in printed if evidence is not None]
+    if not run:
         return "not run"
     if held == len(printed):
         return "reproduced"
-    return "partly" if held else "contradicted"
+    if held:
+        return "partly"
+    return "undecided" if all(evidence.undecided for evidence in run) else "contradicted"

@@ -13,6 +13,7 @@ _PAPER_WORDS: dict[Verdict, str] = {
     "reproduced": "reproduced",
     "partly": "partly",
     "contradicted": "contradicted",
+    "undecided": "undecided",
     "not run": "not run",
 }
 # A result of this book is verified whole or not at all.
@@ -20,6 +21,7 @@ _BOOK_WORDS: dict[Verdict, str] = {
     "reproduced": "verified",
     "partly": "not verified",
     "contradicted": "not verified",
+    "undecided": "not verified",
     "not run": "not run",
 }
 

@@ -15,12 +15,15 @@ _LOOK = {
     "reproduced": ("tip", "✓"),
     "partly": ("important", "◐"),
     "contradicted": ("warning", "✗"),
+    "undecided": ("note", "?"),
     "not run": ("note", "–"),
 }
 
 
 def _mark(evidence: Evidence | None) -> str:
-    return "–" if evidence is None else "✓" if evidence.ok else "✗"
+    if evidence is None:
+        return "–"
+    return "✓" if evidence.ok else "?" if evidence.undecided else "✗"
 
 
 def _word(claim: Claim) -> str:
@@ -127,8 +130,10 @@ row counts, and one counterexample is enough to make it fail (✗). The verdict 
 {py:func}`nclib.papers.judge`:
 
 - **reproduced**: every printed assertion holds;
-- **partly**: some hold, and others fail or have not been run;
+- **partly**: some hold, and others fail, are undecided or have not been run;
 - **contradicted**: some fail, and none holds;
+- **undecided**: what has been run neither holds nor fails (?): the difference is inside its 95 %
+  interval over seeds, or there is one seed alone;
 - **not run**: there is no evidence yet.
 
 *Instead* marks what this book shows in place of an assertion that fails; it never changes the

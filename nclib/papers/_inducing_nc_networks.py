@@ -1,0 +1,289 @@
+"""Claims about trained networks of "Inducing neural collapse", from published records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from nclib import geometry
+from nclib.papers._cases import near
+from nclib.papers._claim import Check, Claim, Evidence
+from nclib.papers._inducing_nc_results import (
+    difference,
+    margin,
+    ours,
+    published,
+)
+from nclib.papers._inducing_nc_tables import TABLES, Cell, Source
+from nclib.runs import RunRecord
+
+_CHAPTER = "inducing_nc/experiments"
+OPTIMUM = math.degrees(math.acos(-1 / 9))  # of the angles between ten class means
+_NOISES = ("0.1", "0.2", "0.3", "0.4")
+_MAIN = {"laptop": ("CIFAR10-LT, 100",), "paper": tuple(TABLES[3].columns)}
+
+
+def records(profile: str, method: str, *, mixup: bool = False) -> list[RunRecord]:
+    """Published records of a method on CIFAR-10-LT at ratio 100, as its tables have it, by seed."""
+    from nclib.papers import inducing_nc_runs
+
+    source = Source(method, "cifar10", 100.0, mixup=mixup)
+    runs = (inducing_nc_runs.of(source, profile, s) for s in inducing_nc_runs.SEEDS[profile])
+    known = published(profile)
+    return [known[run.id] for run in runs if run is not None and run.id in known]
+
+
+def _compare(
+    measure: Callable[[RunRecord], float],
+    first: Sequence[RunRecord],
+    second: Sequence[RunRecord],
+    found: str,
+) -> Evidence | None:
+    """That a number is larger for the first; both are known within their spread over seeds."""
+    if not first or not second:
+        return None
+    a, b = [measure(record) for record in first], [measure(record) for record in second]
+    value = sum(a) / len(a) - sum(b) / len(b)
+    half = margin((a, b), len(a), len(b))
+    return Evidence(value, 0.0, len(a) + len(b), found, ">=", half)
+
+
+def _above(first: Cell, second: Cell, profile: str) -> Evidence | None:
+    """That a cell's accuracy is above another's of the same table, in the setting of the first."""
+    other = first.source._replace(method=second.source.method)
+    change = difference(first.source, other, profile)
+    if change is None:
+        return None
+    found = f"{first.row} less {second.row}, {first.column}, in points"
+    return Evidence(change.value, 0.0, 2, found, ">=", change.margin)
+
+
+def _least(found: Sequence[Evidence | None]) -> Evidence | None:
+    """The comparison that speaks most against the claim: the least value in units of its margin."""
+    known = [evidence for evidence in found if evidence is not None]
+    if not known:
+        return None
+    return min(known, key=lambda e: e.value - (e.margin if math.isfinite(e.margin) else 0))
+
+
+def _pairs(profile: str, table: int, *pairs: tuple[str, str]) -> Evidence | None:
+    columns = _MAIN[profile] if table in (3, 7) else tuple(TABLES[table].columns)
+    return _least(
+        [
+            _above(TABLES[table].cell(first, column), TABLES[table].cell(second, column), profile)
+            for column in columns
+            for first, second in pairs
+        ]
+    )
+
+
+def _best(profile: str) -> Evidence | None:
+    """NC-DRW-cRT against whichever other row with records is best in a column."""
+    found = []
+    for column in _MAIN[profile]:
+        own = TABLES[3].cell("NC-DRW-cRT", column)
+        rivals = [
+            TABLES[3].cell(row.title, column)
+            for row in TABLES[3].rows
+            if not row.title.startswith("NC-")
+        ]
+        known = [(result.mean, c) for c in rivals if (result := ours(c.source, profile))]
+        mine = ours(own.source, profile)
+        if not known or mine is None:
+            continue
+        top, rival = max(known, key=lambda pair: pair[0])
+        # Each in its own setting, as the table has them.
+        values = [r.values for c in (own, rival) if (r := ours(c.source, profile))]
+        half = margin(values, *map(len, values))
+        name = f"NC-DRW-cRT less {rival.row}, the best other row with records, {column}, in points"
+        found.append(Evidence(mine.mean - top, 0.0, 2, name, ">=", half))
+    return _least(found)
+
+
+def _noisy(record: RunRecord) -> float:
+    """Mean test accuracy over the noise levels, in per cent."""
+    return 25 * sum(float(record.final[f"test_accuracy_noise_{std}"]) for std in _NOISES)
+
+
+def _noise(profile: str) -> Evidence | None:
+    mixup = profile == "paper"
+    terms, plain = (records(profile, name, mixup=mixup) for name in ("nc-drw", "ce-drw"))
+    found = "CE‡ less CE under noise, CIFAR10-LT, ResNet-32, mean over four levels, in points"
+    return _compare(_noisy, terms, plain, found)
+
+
+def _angles(record: RunRecord) -> list[float]:
+    means = record.tensor("class_means")
+    angles = geometry.pairwise_angles(means)
+    return [float(angles[i, j]) for i in range(len(means)) for j in range(i)]
+
+
+def _smallest(record: RunRecord) -> float:
+    return min(_angles(record))
+
+
+def _with_terms(profile: str) -> list[RunRecord]:
+    return records(profile, "nc-drw", mixup=profile == "paper")
+
+
+def _plain_angle(profile: str) -> Evidence | None:
+    plain = records(profile, "ce")
+    if not plain:
+        return None
+    return near(map(_smallest, plain), "largest of the smallest angles, in degrees", OPTIMUM - 20)
+
+
+def _close_angles(profile: str) -> Evidence | None:
+    terms = _with_terms(profile)
+    if not terms:
+        return None
+    worst = (max(abs(angle - OPTIMUM) for angle in _angles(record)) for record in terms)
+    return near(worst, "largest distance of an angle from 96.4°, in degrees", 10.0)
+
+
+def _wider(profile: str, *methods: str) -> Evidence | None:
+    plain = records(profile, "ce")
+    return _least(
+        [
+            _compare(
+                _smallest,
+                _with_terms(profile) if method == "nc-drw" else records(profile, method),
+                plain,
+                f"smallest angle with {method} less that with ce, in degrees",
+            )
+            for method in methods
+        ]
+    )
+
+
+def _norm_cv(record: RunRecord) -> float:
+    return record.report("train").nc2_norm_cv
+
+
+def _equal_norms(profile: str) -> Evidence | None:
+    terms = _with_terms(profile)
+    found = "largest standard deviation over mean of the norms"
+    return near(map(_norm_cv, terms), found, 0.1) if terms else None
+
+
+def _more_equal_norms(profile: str) -> Evidence | None:
+    found = "spread of the norms with CE less that with NC-DRW"
+    return _compare(_norm_cv, records(profile, "ce"), _with_terms(profile), found)
+
+
+def _lower(metric: str, profile: str, *, logarithm: bool = False) -> Evidence | None:
+    def measured(record: RunRecord) -> float:
+        value = float(getattr(record.report("train"), metric))
+        return math.log10(value) if logarithm else value
+
+    mixup = profile == "paper"
+    plain = records(profile, "ce-drw", mixup=mixup)
+    name = f"log₁₀ {metric}" if logarithm else metric
+    found = f"{name} on training data with CE-DRW less that with NC-DRW"
+    return _compare(measured, plain, _with_terms(profile), found)
+
+
+def _retrained(profile: str) -> Evidence | None:
+    def measured(record: RunRecord) -> float:
+        return float(record.report("train").nc3 or math.nan)
+
+    again = records(profile, "nc-drw-crt", mixup=profile == "paper")
+    found = "nc3 with NC-DRW less that with NC-DRW-cRT"
+    return _compare(measured, _with_terms(profile), again, found)
+
+
+def network_claims(profile: str) -> tuple[Claim, ...]:
+    """What the paper says that its networks do, in networks of a profile."""
+
+    def claim(name: str, where: str, statement: str, *checks: Check) -> Claim:
+        claim_id = f"inducing-nc/{name}-{profile}"
+        title = f"{where}, in networks ({profile})"
+        return Claim(claim_id, title, statement, checks, chapter=_CHAPTER, profile=profile)
+
+    def check(text: str, function: Callable[..., Evidence | None], *arguments: object) -> Check:
+        return Check(text, partial(function, profile, *arguments))
+
+    found = [
+        claim(
+            "table-3",
+            "Table 3",
+            "NC-DRW and NC-DRW-cRT surpass the existing methods.",
+            check("NC-DRW above CE", _pairs, 3, ("NC-DRW", "CE")),
+            check("NC-DRW above CE-DRW", _pairs, 3, ("NC-DRW", "CE-DRW")),
+            check("NC-DRW-cRT above every other row with records", _best),
+        ),
+        claim(
+            "induced",
+            "Section 3.2",
+            "With L_W and L_B, NC1 and NC2 happen although the training set is imbalanced, and "
+            "re-training the classifier brings NC3.",
+            Check("NC1 is less", partial(_lower, "nc1", profile, logarithm=True)),
+            Check("NC2 (directions) is less", partial(_lower, "nc2_angle", profile)),
+            check("NC3 is less after re-training", _retrained),
+        ),
+        claim(
+            "figure-2",
+            "Figure 2",
+            "On CIFAR10-LT a plain network has angles between class means far below the optimum "
+            "of 96°; with L_W and L_B all angles remain close to it.",
+            check("plain: some angle is 20° below", _plain_angle),
+            check("with the terms: every angle within 10°", _close_angles),
+            check("with the terms: the smallest angle is larger", _wider, "nc-drw"),
+        ),
+        claim(
+            "figure-3",
+            "Figure 3",
+            "With L_W and L_B the centred class means have equal norms, although no term forces "
+            "them to.",
+            check("their standard deviation is at most a tenth of their mean", _equal_norms),
+            check("and less than with plain training", _more_equal_norms),
+        ),
+        claim(
+            "table-6",
+            "Table 6",
+            "The terms improve the robustness against noise.",
+            check("CE‡ above CE under noise", _noise),
+        ),
+    ]
+    if profile == "paper":
+        found += [
+            claim(
+                "table-2",
+                "Table 2",
+                "On balanced data the terms reduce the error with CE and with MSE.",
+                check("CE + NC above CE", _pairs, 2, ("CE + NC", "CE")),
+                check("MSE + NC above MSE", _pairs, 2, ("MSE + NC", "MSE")),
+            ),
+            claim(
+                "table-5",
+                "Table 5",
+                "The terms increase the accuracy of LDAM-DRW and of logit adjustment.",
+                check("LDAM-DRW", _pairs, 5, ("LDAM-DRW + NC", "LDAM-DRW")),
+                check("logit adjustment", _pairs, 5, ("Logit Adjust + NC", "Logit Adjust")),
+            ),
+            claim(
+                "table-7",
+                "Table 7",
+                "Each term improves the accuracy alone, their combination is best, L_W is better "
+                "than center loss, and L_B is more useful than L_W.",
+                check("L_W above CE", _pairs, 7, ("+ L_W", "CE")),
+                check("L_B above CE", _pairs, 7, ("+ L_B", "CE")),
+                check(
+                    "both above each alone",
+                    _pairs,
+                    7,
+                    ("+ L_W & L_B", "+ L_W"),
+                    ("+ L_W & L_B", "+ L_B"),
+                ),
+                check("L_W above center loss", _pairs, 7, ("+ L_W", "+ center loss")),
+                check("L_B above L_W", _pairs, 7, ("+ L_B", "+ L_W")),
+            ),
+            claim(
+                "resampling",
+                "Figure 2, text",
+                "Re-sampling and re-weighting give more distinguishable features.",
+                check("the smallest angle is larger", _wider, "ce-rs", "ce-rw"),
+            ),
+        ]
+    return tuple(found)

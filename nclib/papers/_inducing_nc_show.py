@@ -1,0 +1,100 @@
+"""Tables 2–7 as they are shown: what is printed, what the records say, and the verdict."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from dataclasses import dataclass
+from typing import get_args
+
+from nclib.papers._inducing_nc_results import (
+    PROFILES,
+    EffectVerdict,
+    effect,
+    effect_verdict,
+    ours,
+    value_verdict,
+)
+from nclib.papers._inducing_nc_tables import TABLES, Cell, Table, also_printed, cells
+
+_MARKS = {"reproduced": "✓", "contradicted": "✗", "undecided": "?"}
+
+
+def _printed(cell: Cell) -> str:
+    if cell.printed is None:
+        return "–"
+    text = f"{cell.printed:.1f}" if round(cell.printed, 1) == cell.printed else str(cell.printed)
+    others = sorted({(other.table, other.printed) for other in also_printed(cell)})
+    also = "; ".join(f"{value:.1f} in Table {table}" for table, value in others)
+    return text + (f" ({also})" if also else "")
+
+
+def _ours(cell: Cell) -> list[str]:
+    """One line a profile that has records, or that it was not run."""
+    lines = []
+    for profile in PROFILES:
+        found = ours(cell.source, profile)
+        if found is None:
+            continue
+        line = str(found)
+        verdict, change = effect_verdict(cell, profile), effect(cell, profile)
+        if verdict is not None and change is not None:
+            line += f"; {change} {_MARKS[verdict]}"
+        if profile == "paper" and (value := value_verdict(cell)) is not None:
+            line += f"; value {value}"
+        lines.append(line)
+    return lines or ["not run"]
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table of the paper with ours beside it, as HTML in a notebook, as text elsewhere."""
+
+    table: Table
+
+    def __repr__(self) -> str:
+        lines = [f"Table {self.table.number}. {self.table.title}"]
+        for row in self.table.rows:
+            lines.append(row.title)
+            for column in self.table.columns:
+                cell = self.table.cell(row.title, column)
+                lines.append(f"  {column:16} {_printed(cell)} | {' | '.join(_ours(cell))}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        table = self.table
+        head = "".join(f"<th>{html.escape(column)}</th>" for column in table.columns)
+        body = []
+        for row in table.rows:
+            entries = []
+            for column in table.columns:
+                cell = table.cell(row.title, column)
+                found = "<br>".join(html.escape(line) for line in _ours(cell))
+                entries.append(
+                    f"<td><strong>{html.escape(_printed(cell))}</strong>"
+                    f"<br><small>{found}</small></td>"
+                )
+            body.append(f'<tr><th scope="row">{html.escape(row.title)}</th>{"".join(entries)}</tr>')
+        caption = f"Table {table.number}. {table.title}. Bold: printed; below: ours."
+        return (
+            '<div style="overflow-x:auto"><table class="nc-results" style="text-align:left">'
+            f"<caption>{html.escape(caption)}</caption><thead><tr><th>Method</th>{head}</tr>"
+            f"</thead><tbody>{''.join(body)}</tbody></table></div>"
+        )
+
+
+def table(number: int) -> ShownTable:
+    """A table of "Inducing neural collapse" with our records beside it, to end a cell with.
+
+    Raises:
+        ValueError: if the paper has no such table of results.
+    """
+    if number not in TABLES:
+        raise ValueError(f"table {number} is not one of {', '.join(map(str, TABLES))}")
+    return ShownTable(TABLES[number])
+
+
+def verdict_counts(profile: str) -> dict[str, int]:
+    """How many printed effects of Tables 2–7 have which verdict at a profile."""
+    found = Counter(effect_verdict(cell, profile) for cell in cells())
+    return {word: found[word] for word in get_args(EffectVerdict)}

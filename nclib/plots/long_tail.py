@@ -1,0 +1,240 @@
+"""Figures of networks trained on long-tailed data: geometry by class size, accuracy, effects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from nclib.plots._style import PALETTE, SEQUENTIAL
+
+COLOURS = [
+    PALETTE[name] for name in ("grey", "blue", "vermilion", "green", "purple", "orange", "sky")
+]
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+Runs = Mapping[str, Sequence[Sequence[float] | np.ndarray]]  # by label, one sequence a seed
+
+
+class EffectRow(NamedTuple):
+    """A difference of accuracies in points, as printed and as found."""
+
+    label: str
+    printed: float | None  # None: the paper has no number
+    found: float
+    margin: float  # half of the 95 % interval; inf: single runs
+
+
+def angle_matrices(
+    angles: Mapping[str, Float[Tensor, "K K"]], *, optimum: float, title: str
+) -> Figure:
+    """Pairwise angles between centred class means, one matrix a method on one colour scale.
+
+    Args:
+        angles: by label, in degrees, the classes by decreasing size.
+        optimum: the largest angle that all pairs can have.
+        title: the figure's message.
+    """
+    columns = min(2, len(angles))
+    rows = math.ceil(len(angles) / columns)
+    figure, panels = plt.subplots(
+        rows, columns, figsize=(3.3 * columns + 0.8, 3.1 * rows + 0.3), squeeze=False
+    )
+    for axes in panels.flat[len(angles) :]:
+        axes.set_axis_off()
+    for axes, (label, matrix) in zip(panels.flat, angles.items(), strict=False):
+        values = matrix.numpy().copy()
+        np.fill_diagonal(values, np.nan)
+        image = axes.imshow(values, cmap=SEQUENTIAL, vmin=40, vmax=130)
+        ticks = range(0, len(values), 3)
+        axes.set(xticks=ticks, yticks=ticks, xlabel=f"smallest angle {np.nanmin(values):.0f}°")
+        axes.grid(visible=False)
+        axes.set_title(label, fontsize=10)
+    bar = figure.colorbar(image, ax=panels, shrink=0.8, pad=0.02, extend="both")
+    bar.set_label("angle (°), classes by decreasing size")
+    bar.ax.axhline(optimum, color=PALETTE["vermilion"], linewidth=2)
+    _headline(figure, title)
+    return figure
+
+
+def centred_norms(norms: Runs, counts: Mapping[str, Sequence[int]], *, title: str) -> Figure:
+    """Norms of the centred class means over their mean, classes by decreasing size.
+
+    Args:
+        norms: by label, the norms of each seed's network.
+        counts: by the same label, the training images of each class.
+        title: the figure's message.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 3.6))
+    axes.axhline(1, color=PALETTE["black"], linewidth=1, linestyle=":")
+    relative = {
+        label: [np.asarray(values) / np.mean(values) for values in runs]
+        for label, runs in norms.items()
+    }
+    _lines(axes, range(len(next(iter(counts.values())))), relative)
+    _by_size(axes, max(counts.values(), key=lambda sizes: sizes[0] / sizes[-1]))
+    axes.set(ylabel="norm over the mean of the norms", title=title)
+    axes.legend(ncols=2)
+    return figure
+
+
+def class_accuracy(accuracies: Runs, counts: Sequence[int], *, title: str) -> Figure:
+    """Test accuracy of each class, by decreasing number of training images.
+
+    Args:
+        accuracies: by label, the classes' accuracies of each seed's network, in 0..1.
+        counts: training images of each class.
+        title: the figure's message.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 4.0))
+    percent = {
+        label: [100 * np.asarray(values) for values in runs] for label, runs in accuracies.items()
+    }
+    _lines(axes, range(len(counts)), percent)
+    _by_size(axes, counts)
+    axes.set(ylabel="test accuracy (%)", title=title)
+    axes.legend(ncols=2)
+    return figure
+
+
+def noise_curves(accuracies: Runs, stds: Sequence[float], *, title: str) -> Figure:
+    """Test accuracy over the standard deviation of Gaussian noise on the images.
+
+    Args:
+        accuracies: by label, each seed's accuracies at those noise levels, in 0..1.
+        stds: the levels, with pixels in [0, 1].
+        title: the figure's message.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 3.6))
+    percent = {
+        label: [100 * np.asarray(values) for values in runs] for label, runs in accuracies.items()
+    }
+    _lines(axes, stds, percent)
+    axes.set_xticks(list(stds))
+    axes.set(
+        xlabel="standard deviation of the noise (pixels in 0 to 1)",
+        ylabel="test accuracy (%)",
+        title=title,
+    )
+    axes.legend()
+    return figure
+
+
+def calibration(points: Mapping[str, Sequence[tuple[float, float]]], *, title: str) -> Figure:
+    """Expected calibration error beside accuracy, a marker a network; lower right is better.
+
+    Args:
+        points: by label, accuracy and calibration error of each seed's network, in 0..1.
+        title: the figure's message.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 3.6))
+    for i, (label, pairs) in enumerate(points.items()):
+        accuracy, error = zip(*pairs, strict=True)
+        axes.plot(
+            100 * np.asarray(accuracy),
+            100 * np.asarray(error),
+            MARKERS[i % len(MARKERS)],
+            color=COLOURS[i % len(COLOURS)],
+            markersize=8,
+            label=label,
+        )
+    axes.set(xlabel="test accuracy (%)", ylabel="calibration error (%)", title=title)
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def strength_map(
+    within: Sequence[float],
+    between: Sequence[float],
+    panels: Mapping[str, Sequence[Sequence[float]]],
+    *,
+    title: str,
+    form: str = ".0f",
+) -> Figure:
+    r"""What networks become over the strengths of the two terms, a panel a quantity.
+
+    Args:
+        within: :math:`\lambda_1`, one a row.
+        between: :math:`\lambda_2`, one a column.
+        panels: by title, the values.
+        title: the figure's message.
+        form: how a value is written.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(7.2, 3.1), squeeze=False)
+    for panel, (name, values) in zip(axes[0], panels.items(), strict=True):
+        grid = np.asarray(values, dtype=float)
+        panel.imshow(grid, cmap=SEQUENTIAL, aspect="auto")
+        middle = (grid.min() + grid.max()) / 2
+        for (row, column), value in np.ndenumerate(grid):
+            colour = "white" if value <= middle else "black"
+            panel.text(column, row, f"{value:{form}}", ha="center", va="center", color=colour)
+        panel.set_xticks(range(len(between)), [f"{x:g}" for x in between])
+        panel.set_yticks(range(len(within)), [f"{x:g}" for x in within])
+        panel.set(xlabel=r"$\lambda_2$ (strength of $L_B$)")
+        panel.set_title(name, fontsize=10)
+        panel.grid(visible=False)
+    axes[0, 0].set_ylabel(r"$\lambda_1$ (strength of $L_W$)")
+    _headline(figure, title)
+    return figure
+
+
+def effect_forest(rows: Sequence[EffectRow], *, title: str) -> Figure:
+    """Differences of accuracy: printed ones open, ours filled with their 95 % intervals.
+
+    Args:
+        rows: from top to bottom; single runs have no interval and are drawn grey.
+        title: the figure's message.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 0.42 * len(rows) + 1.5))
+    axes.axvline(0, color=PALETTE["black"], linewidth=1)
+    for height, row in enumerate(rows):
+        known = math.isfinite(row.margin)
+        colour = PALETTE["blue"] if known else PALETTE["grey"]
+        axes.errorbar(
+            row.found, height, xerr=row.margin if known else None, fmt="o", color=colour, capsize=3
+        )
+        if row.printed is not None:
+            axes.plot(
+                row.printed,
+                height,
+                "D",
+                color=PALETTE["vermilion"],
+                markerfacecolor="none",
+                markeredgewidth=1.8,
+            )
+    axes.plot([], [], "o", color=PALETTE["blue"], label="ours, 95 % interval")
+    axes.plot([], [], "o", color=PALETTE["grey"], label="ours, single runs")
+    axes.plot([], [], "D", color=PALETTE["vermilion"], markerfacecolor="none", label="printed")
+    axes.set_yticks(range(len(rows)), [row.label for row in rows])
+    axes.invert_yaxis()
+    axes.set(xlabel="difference of test accuracy (points)", title=title)
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure
+
+
+def _lines(axes: Axes, places: Sequence[float], runs: Runs) -> None:
+    """The mean over seeds of each label, and the seeds themselves as faint lines."""
+    for i, (label, values) in enumerate(runs.items()):
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        for single in values if len(values) > 1 else ():
+            axes.plot(places, single, color=colour, linewidth=0.8, alpha=0.5)
+        mean = np.mean(np.asarray(values), 0)
+        axes.plot(places, mean, color=colour, marker=marker, markersize=5, label=label)
+
+
+def _by_size(axes: Axes, counts: Sequence[int]) -> None:
+    """Ticks that name each class's number of training images; few of many classes."""
+    step = max(1, len(counts) // 10)
+    axes.set_xticks(range(0, len(counts), step), [str(n) for n in counts[::step]])
+    axes.set_xlabel("training images of the class in the long-tailed set")
+
+
+def _headline(figure: Figure, message: str) -> None:
+    figure.suptitle(message, x=0.01, ha="left", fontsize=11, fontweight="bold")
