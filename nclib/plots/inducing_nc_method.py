@@ -1,0 +1,427 @@
+"""Figures of the two losses that induce neural collapse under imbalance, and of what they do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import plotly.graph_objects as go
+import torch
+from jaxtyping import Float, Int
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
+from torch import Tensor
+
+from nclib.geometry import pairwise_angles
+from nclib.plots._style import DIVERGING, PALETTE
+
+MARKERS = ("o", "s", "^", "D", "v")
+COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "purple", "orange")]
+
+
+def _headline(figure: Figure, message: str) -> None:
+    figure.suptitle(message, x=0.01, ha="left", fontsize=11, fontweight="bold")
+
+
+def long_tail_profiles(profiles: Mapping[str, Sequence[int]]) -> Figure:
+    """Training images of each class, a line a training set.
+
+    Args:
+        profiles: by label, the images of each class.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 3.8))
+    colours = [*COLOURS, PALETTE["black"]]
+    for (label, counts), colour, marker in zip(
+        profiles.items(), colours, [*MARKERS, "*"], strict=False
+    ):
+        axes.semilogy(range(len(counts)), counts, marker=marker, ms=5, color=colour, label=label)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set(
+        xlabel="class, the most frequent first",
+        ylabel="training images",
+        title="An exponential profile is a straight line on a logarithmic scale",
+    )
+    axes.set_xticks(range(max(map(len, profiles.values()))))
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def angle_matrices(means: Mapping[str, Float[Tensor, "K P"]], *, title: str) -> Figure:
+    """Angles between centred class means, on a scale whose middle is the simplex ETF's.
+
+    Args:
+        means: by label, class means, the most frequent class first.
+        title: the figure's message.
+    """
+    angles = {label: pairwise_angles(rows).numpy() for label, rows in means.items()}
+    count = len(next(iter(angles.values())))
+    optimum = math.degrees(math.acos(-1 / (count - 1)))
+    figure, panels = plt.subplots(1, len(angles), figsize=(7.4, 2.9), squeeze=False)
+    for axes, (label, matrix) in zip(panels[0], angles.items(), strict=True):
+        off = np.where(np.eye(count, dtype=bool), np.nan, matrix)
+        image = axes.imshow(
+            off, cmap=DIVERGING, vmin=optimum - 60, vmax=optimum + 60, origin="upper"
+        )
+        axes.set_title(label, loc="center", fontsize=10, fontweight="normal")
+        axes.set_xlabel(f"{np.nanmin(off):.0f}° to {np.nanmax(off):.0f}°", fontsize=10)
+        axes.set(xticks=[0, count - 1], yticks=[0, count - 1])
+        axes.grid(visible=False)
+    panels[0, 0].set_ylabel("class")
+    bar = figure.colorbar(image, ax=panels, shrink=0.85, pad=0.02)
+    ticks = [optimum - 60, optimum - 30, optimum, optimum + 30, optimum + 60]
+    bar.set_ticks(ticks, labels=[f"{tick:.0f}°" for tick in ticks])
+    bar.set_label("angle")
+    _headline(figure, title)
+    return figure
+
+
+def mean_lengths(
+    means: Mapping[str, Sequence[Float[Tensor, "K P"]]], *, counts: Sequence[int], title: str
+) -> Figure:
+    """Lengths of the centred class means relative to their average, a line a seed.
+
+    Args:
+        means: by label, the class means of each seed, the most frequent class first.
+        counts: training images of each class, for the axis.
+        title: the figure's message.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 3.4))
+    places = range(len(counts))
+    for index, (label, seeds) in enumerate(means.items()):
+        for rows in seeds:
+            lengths = (rows - rows.mean(0)).norm(dim=1)
+            axes.plot(
+                places, lengths / lengths.mean(), marker=MARKERS[index], ms=5, lw=1.2,
+                color=COLOURS[index], label=label if rows is seeds[0] else None,
+            )  # fmt: skip
+    axes.axhline(1, color=PALETTE["grey"], lw=0.8)
+    axes.set_xticks(list(places), [f"{k}\n{count}" for k, count in enumerate(counts)])
+    axes.set(
+        xlabel="class, and its training images",
+        ylabel="length over the average",
+        ylim=(0, None),
+        title=title,
+    )
+    axes.legend(loc="lower right", ncols=len(means))
+    return figure
+
+
+def within_class_pulls(
+    features: Float[Tensor, "N 2"],
+    labels: Int[Tensor, " N"],
+    steps: Mapping[str, Float[Tensor, "N 2"]],
+) -> Figure:
+    """Steps down a loss of the features, as arrows from each of them; a panel a loss.
+
+    Args:
+        features: points of the plane.
+        labels: class ids, 0 to K − 1.
+        steps: by loss, the step of each feature.
+    """
+    figure, panels = plt.subplots(1, len(steps), figsize=(7.2, 3.6), sharex=True, sharey=True)
+    classes = range(int(labels.max()) + 1)
+    for axes, (name, moves) in zip(panels, steps.items(), strict=True):
+        shares = [float(moves[labels == k].norm(dim=1).sum()) for k in classes]
+        for k in classes:
+            mine = labels == k
+            points, arrows = features[mine].numpy(), moves[mine].numpy()
+            axes.plot(*points.T, "o", ms=3, color=COLOURS[k])
+            axes.quiver(
+                *points.T, *arrows.T, color=COLOURS[k], angles="xy", scale_units="xy", scale=1,
+                width=0.006,
+            )  # fmt: skip
+            centre = points.mean(0)
+            axes.plot(*centre, marker="+", ms=12, mew=2, color=PALETTE["black"])
+            axes.annotate(
+                f"{100 * shares[k] / sum(shares):.0f} % of the pull",
+                (centre[0], points[:, 1].max()),
+                (0, 14),
+                textcoords="offset points",
+                ha="center",
+                color=COLOURS[k],
+            )
+        axes.set_title(name, loc="center", fontsize=10, fontweight="normal")
+        axes.set_aspect("equal")
+        axes.set(xticks=[], yticks=[])
+        axes.margins(0.12, 0.16)
+        axes.grid(visible=False)
+        for side in ("left", "bottom"):
+            axes.spines[side].set_visible(False)
+    _headline(figure, "Only L_W pulls a rare class as hard as a common one")
+    return figure
+
+
+class Field(NamedTuple):
+    """A scalar of the place of one point in the plane, and the direction in which it grows."""
+
+    x: Float[Tensor, "A B"]
+    y: Float[Tensor, "A B"]
+    value: Float[Tensor, "A B"]
+    rise: Float[Tensor, "A B 2"]
+
+
+def between_class_field(
+    fixed: Float[Tensor, "M 2"], field: Field, paths: Sequence[Float[Tensor, "S 2"]]
+) -> Figure:
+    """The mean nearest angle over the place of one centre, the others held fixed.
+
+    Args:
+        fixed: centres that stay.
+        field: the mean nearest angle in degrees, and its gradient in the moving centre.
+        paths: courses of steps along the gradient.
+    """
+    figure, axes = plt.subplots(figsize=(6.4, 4.6))
+    filled = axes.contourf(
+        field.x, field.y, field.value, levels=np.linspace(0, 120, 25), cmap="cividis"
+    )
+    bar = figure.colorbar(filled, ax=axes, label="mean nearest angle, −L_B")
+    bar.set_ticks(range(0, 121, 20), labels=[f"{tick}°" for tick in range(0, 121, 20)])
+    every = (slice(1, None, 4), slice(1, None, 4))
+    arrows = field.rise[every].numpy()
+    lengths = np.linalg.norm(arrows, axis=-1, keepdims=True)
+    arrows = np.divide(arrows, lengths, out=np.zeros_like(arrows), where=lengths > 0)
+    axes.quiver(
+        field.x[every], field.y[every], arrows[..., 0], arrows[..., 1], color="white",
+        angles="xy", scale=26, width=0.0035,
+    )  # fmt: skip
+    for path in paths:
+        axes.plot(*path.T, color=PALETTE["orange"], lw=2)
+        axes.plot(*path[0], "o", ms=6, color=PALETTE["orange"])
+        axes.plot(*path[-1], "*", ms=15, color=PALETTE["orange"], mec="white")
+    axes.plot(*fixed.T, "s", ms=9, color="white", mec=PALETTE["black"])
+    axes.set_aspect("equal")
+    axes.grid(visible=False)
+    axes.set(
+        xlim=(float(field.x.min()), float(field.x.max())),
+        ylim=(float(field.y.min()), float(field.y.max())),
+        xlabel="place of the third centre",
+        title="L_B sees angles alone, yet its optimum is a point",
+    )
+    return figure
+
+
+def collapse_slider(
+    courses: Mapping[str, Float[Tensor, "S N 3"]], labels: Int[Tensor, " N"], steps: Sequence[int]
+) -> tuple[go.Figure, str]:
+    """Features in space that descend on the losses, with a slider for the step, and alt text.
+
+    Each frame is centred at the mean of the class means and scaled so that these have length one on
+    average. A button chooses the course; the slider moves all of them.
+
+    Args:
+        courses: by name, the features at each step shown.
+        labels: class of each feature, 0 to K − 1 with K at most 5.
+        steps: the numbers of the steps shown.
+    """
+    sizes = labels.bincount().tolist()
+    frames = {name: [_frame(points, labels) for points in each] for name, each in courses.items()}
+    fig = go.Figure()
+    for index, (name, course) in enumerate(frames.items()):
+        parts, text = course[0]
+        seen: dict[str, Any] = {"visible": index == 0, "hoverinfo": "skip"}
+        for k, size in enumerate(sizes):
+            marker = {"size": 4.5, "color": COLOURS[k], "symbol": _SYMBOLS[k]}
+            label = f"{size} samples"
+            fig.add_scatter3d(**parts[k], mode="markers", name=label, marker=marker, **seen)
+        line = {"width": 6, "color": PALETTE["grey"]}
+        fig.add_scatter3d(**parts[-1], mode="lines", name=f"{name}: {text}", line=line, **seen)
+
+    traces = len(sizes) + 1
+
+    def step(number: int, label: int) -> dict[str, Any]:
+        now = {name: course[number] for name, course in frames.items()}
+        change: dict[str, Any] = {
+            axis: [part[axis] for parts, _ in now.values() for part in parts] for axis in "xyz"
+        }
+        names = [f"{size} samples" for size in sizes]
+        change["name"] = [
+            label for name, (_, text) in now.items() for label in (*names, f"{name}: {text}")
+        ]
+        return {"method": "restyle", "label": str(label), "args": [change]}
+
+    buttons = [
+        {
+            "method": "restyle",
+            "label": name,
+            "args": [{"visible": [other == name for other in frames for _ in range(traces)]}],
+        }
+        for name in frames
+    ]
+    hidden = {"visible": False, "range": [-1.35, 1.35]}
+    fig.update_layout(
+        height=520,
+        margin={"l": 0, "r": 0, "t": 96, "b": 0},
+        legend={
+            "orientation": "h", "x": 0.02, "y": 1.0, "yanchor": "bottom", "itemsizing": "constant",
+        },
+        scene={
+            "xaxis": hidden, "yaxis": hidden, "zaxis": hidden,
+            "aspectmode": "cube",
+            "dragmode": "orbit",
+            "camera": {"eye": {"x": 0.95, "y": 0.75, "z": 0.4}},
+        },
+        updatemenus=[
+            {
+                "type": "buttons", "direction": "right", "showactive": False, "buttons": buttons,
+                "x": 0.02, "xanchor": "left", "y": 1.2, "yanchor": "top", "pad": {"t": 0, "b": 4},
+                "bgcolor": "rgba(0,0,0,0)", "bordercolor": PALETTE["grey"],
+            }
+        ],
+        sliders=[
+            {
+                "active": 0,
+                "currentvalue": {"prefix": "step "},
+                "pad": {"t": 8, "b": 12, "l": 12, "r": 12},
+                "steps": [step(number, label) for number, label in enumerate(steps)],
+            }
+        ],
+    )  # fmt: skip
+    alt = (
+        f"{sum(sizes)} points in space, of {len(sizes)} classes with {sizes[0]} down to "
+        f"{sizes[-1]} samples, with a slider for the step of gradient descent. On both losses each "
+        "class shrinks to a point and the class means open to a regular figure. On L_W alone the "
+        "classes shrink where they are; on L_B alone they open and keep their spread."
+    )
+    return fig, alt
+
+
+_SYMBOLS = ("circle", "square", "diamond", "cross", "circle-open")
+
+
+def _frame(
+    points: Float[Tensor, "N 3"], labels: Int[Tensor, " N"]
+) -> tuple[list[dict[str, list[float | None]]], str]:
+    """Coordinates of each class's points and of the rays to the class means, and their measures."""
+    classes = range(int(labels.max()) + 1)
+    means = torch.stack([points[labels == k].mean(0) for k in classes])
+    centre = means.mean(0)
+    scale = (means - centre).norm(dim=1).mean()
+    clouds = [((points[labels == k] - centre) / scale).numpy() for k in classes]
+    rays = [
+        row
+        for corner in ((means - centre) / scale).numpy()
+        for row in (np.zeros(3), corner, np.full(3, np.nan))
+    ]
+    angles = pairwise_angles(means) + 180 * torch.eye(len(means))
+    variances = [((cloud - cloud.mean(0)) ** 2).sum(1).mean() for cloud in clouds]
+    spread = math.sqrt(sum(variances) / len(variances))
+    text = f"smallest angle {float(angles.min()):.0f}°, spread {100 * spread:.0f} %"
+    return [_columns(part) for part in (*clouds, np.array(rays))], text
+
+
+def _columns(points: np.ndarray) -> dict[str, list[float | None]]:
+    columns = points.round(3).T + 0.0
+    clean = [[None if np.isnan(v) else float(v) for v in column] for column in columns]
+    return dict(zip("xyz", clean, strict=True))
+
+
+def class_pulls(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """The weight that each class's variance has in a minibatch, a panel a training set.
+
+    Args:
+        panels: by training set and form of the loss, the expected weight of each class.
+    """
+    figure, grid = plt.subplots(1, len(panels), figsize=(7.4, 3.7), sharey=True)
+    dashes = ("--", "-", "-", ":")
+    colours = [PALETTE[name] for name in ("black", "blue", "vermilion", "green")]
+    for axes, (title, curves) in zip(grid, panels.items(), strict=True):
+        for (label, weights), dash, colour in zip(curves.items(), dashes, colours, strict=True):
+            axes.semilogy(range(len(weights)), weights, dash, color=colour, label=label)
+        axes.set_title(title, loc="center", fontsize=10, fontweight="normal")
+        axes.set_xlabel("class, the most frequent first")
+    grid[0].set_ylabel("weight of the class's variance")
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    _headline(figure, "In a minibatch, not even L_W treats all classes alike")
+    return figure
+
+
+def centre_errors(
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
+) -> Figure:
+    """Distance of class centres from the true class mean over the steps, a panel a class.
+
+    Args:
+        panels: by class and kind of centre, the distance after each step.
+    """
+    figure, grid = plt.subplots(1, len(panels), figsize=(7.4, 3.5), sharey=True)
+    for axes, (title, curves) in zip(grid, panels.items(), strict=True):
+        for (label, values), colour in zip(curves.items(), COLOURS, strict=False):
+            axes.semilogy(range(1, len(values) + 1), values, color=colour, lw=1.2, label=label)
+        axes.set_title(title, loc="center", fontsize=10, fontweight="normal")
+        axes.set_xlabel("step")
+    grid[0].set_ylabel("distance from the class mean")
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    _headline(figure, "Memory helps most where a batch has one image or none")
+    return figure
+
+
+class Course(NamedTuple):
+    """One measure over the epochs, for several methods and seeds."""
+
+    title: str
+    epochs: Sequence[int]
+    seeds: Mapping[str, Sequence[Sequence[float]]]  # by method, the values of each seed
+
+
+def seeded_courses(panels: Sequence[Course], *, title: str) -> Figure:
+    """Measures of collapse over training, a line a seed; on a logarithmic scale.
+
+    Args:
+        panels: four measures.
+        title: the figure's message.
+    """
+    figure, grid = plt.subplots(2, 2, figsize=(7.2, 5.2), sharex=True)
+    for axes, course in zip(grid.flat, panels, strict=True):
+        for (_, seeds), colour in zip(course.seeds.items(), COLOURS, strict=False):
+            for values in seeds:
+                axes.semilogy(course.epochs, values, color=colour, lw=1.3)
+        axes.set_title(course.title)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    for axes in grid[1]:
+        axes.set_xlabel("epoch")
+    handles = [
+        Line2D([], [], color=colour, label=label)
+        for label, colour in zip(panels[0].seeds, COLOURS, strict=False)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    _headline(figure, title)
+    return figure
+
+
+def strength_sweep(
+    sweeps: Mapping[str, Sequence[tuple[float, float, float]]], *, baseline: float, title: str
+) -> Figure:
+    """Test accuracy and smallest angle over the strength of a term, a column a term.
+
+    Args:
+        sweeps: by symbol of the strength, (strength, accuracy, smallest angle in degrees); a run
+            that diverged has nan.
+        baseline: test accuracy without the terms.
+        title: the figure's message.
+    """
+    figure, grid = plt.subplots(2, len(sweeps), figsize=(7.2, 4.6), sharey="row", sharex="col")
+    for column, (symbol, rows) in zip(grid.T, sweeps.items(), strict=True):
+        strengths, accuracies, angles = (np.array(values) for values in zip(*rows, strict=True))
+        lost = np.isnan(accuracies)
+        for axes, values, colour in zip(
+            column, (100 * accuracies, angles), (COLOURS[0], COLOURS[1]), strict=True
+        ):
+            axes.semilogx(strengths, values, "o-", color=colour)
+            axes.plot(
+                strengths[lost], np.zeros(int(lost.sum())), "x", ms=9, mew=2, clip_on=False,
+                color=PALETTE["black"], transform=axes.get_xaxis_transform(),
+            )  # fmt: skip
+        column[0].axhline(100 * baseline, color=PALETTE["grey"], ls="--", lw=1)
+        column[1].set_xlabel(symbol)
+    grid[0, 0].set_ylabel("test accuracy (%)")
+    grid[1, 0].set_ylabel("smallest angle (°)")
+    grid[0, 0].annotate(
+        "without the terms", (0.02, 100 * baseline), (0, 3), xycoords=("axes fraction", "data"),
+        textcoords="offset points", color=PALETTE["grey"], fontsize=9,
+    )  # fmt: skip
+    _headline(figure, title)
+    return figure
