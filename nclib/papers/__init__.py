@@ -1,6 +1,8 @@
 """The papers as data: their claims, the evidence for each, and verdicts computed by one rule."""
 
 from nclib.papers._claim import Check, Claim, Evidence, Verdict, judge
+from nclib.papers._inducing_nc_results import Effect, Ours, margin, table_effects
+from nclib.papers._inducing_nc_show import ShownTable, disagreements, table, verdict_counts
 from nclib.papers._registry import PAPERS, Paper, claim, claims
 from nclib.papers._show import Shown, scorecard_markdown, show
 
@@ -8,13 +10,21 @@ __all__ = [
     "PAPERS",
     "Check",
     "Claim",
+    "Effect",
     "Evidence",
+    "Ours",
     "Paper",
     "Shown",
+    "ShownTable",
     "Verdict",
     "claim",
     "claims",
+    "disagreements",
     "judge",
+    "margin",
     "scorecard_markdown",
     "show",
+    "table",
+    "table_effects",
+    "verdict_counts",
 ]

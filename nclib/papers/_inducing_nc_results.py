@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from nclib.papers._inducing_nc_tables import Cell, Source, cells, reference
+from nclib.papers._inducing_nc_tables import TABLES, Cell, Source, cells, reference
 from nclib.runs import RunRecord, ledger
 
 PROFILES = ("laptop", "paper")  # those that train on the paper's data
@@ -168,6 +168,22 @@ def effect_verdict(cell: Cell, profile: str) -> EffectVerdict | None:
     return "reproduced" if found.sign * wanted > 0 else "contradicted"
 
 
+def table_effects(number: int, column: str, profile: str) -> list[tuple[str, float | None, Effect]]:
+    """Rows of a table with records: title, printed effect in points, and ours.
+
+    Raises:
+        KeyError: if there is no such table or column.
+    """
+    table = TABLES[number]
+    found = []
+    for row in table.rows:
+        cell = table.cell(row.title, column)
+        change = effect(cell, profile)
+        if change is not None:
+            found.append((row.title, printed_effect(cell), change))
+    return found
+
+
 def value_verdict(cell: Cell) -> str | None:
     """Whether the printed value is found at the paper profile; None without records or number."""
     found = ours(cell.source, "paper")
@@ -179,9 +195,3 @@ def value_verdict(cell: Cell) -> str | None:
     if abs(found.mean - cell.printed) <= half:
         return "reproduced"
     return "higher" if found.mean > cell.printed else "lower"
-
-
-def best_profile(cell: Cell) -> str | None:
-    """The furthest profile with a record of a cell."""
-    have = [profile for profile in PROFILES if ours(cell.source, profile) is not None]
-    return have[-1] if have else None

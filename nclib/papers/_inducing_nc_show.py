@@ -15,7 +15,7 @@ from nclib.papers._inducing_nc_results import (
     ours,
     value_verdict,
 )
-from nclib.papers._inducing_nc_tables import TABLES, Cell, Table, also_printed, cells
+from nclib.papers._inducing_nc_tables import TABLES, Cell, Source, Table, also_printed, cells, same
 
 _MARKS = {"reproduced": "✓", "contradicted": "✗", "undecided": "?"}
 
@@ -92,6 +92,21 @@ def table(number: int) -> ShownTable:
     if number not in TABLES:
         raise ValueError(f"table {number} is not one of {', '.join(map(str, TABLES))}")
     return ShownTable(TABLES[number])
+
+
+def disagreements() -> list[str]:
+    """Networks for which the paper prints more than one accuracy, one line each."""
+    lines: dict[Source, str] = {}
+    for cell in cells():
+        if also_printed(cell):
+            printed: dict[float, list[str]] = {}
+            for other in same(cell):
+                tables = printed.setdefault(other.printed or 0.0, [])
+                tables += [] if str(other.table) in tables else [str(other.table)]
+            values = (f"{v:.1f} (Table {', '.join(sorted(t))})" for v, t in printed.items())
+            name = cell.source._replace(mixup=False)
+            lines.setdefault(name, f"{cell.row} on {cell.column}: {' and '.join(values)}")
+    return list(lines.values())
 
 
 def verdict_counts(profile: str) -> dict[str, int]:

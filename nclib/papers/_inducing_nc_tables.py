@@ -296,13 +296,14 @@ def reference(cell: Cell) -> Source | None:
     return cell.source._replace(method=cell.against.source.method)
 
 
+def same(cell: Cell) -> list[Cell]:
+    """Cells with a number for the same networks, itself included; mixup is not asked for."""
+    source = cell.source._replace(mixup=False)
+    return [other for other in cells() if other.source._replace(mixup=False) == source]
+
+
 def also_printed(cell: Cell) -> list[Cell]:
-    """Other cells that say another number for the same networks; mixup is not asked for."""
-    same = cell.source._replace(mixup=False)
-    return [
-        other
-        for other in cells()
-        if other.source._replace(mixup=False) == same
-        and None not in (other.printed, cell.printed)
-        and other.printed != cell.printed
-    ]
+    """Cells that print another number for the same networks."""
+    if cell.printed is None:
+        return []
+    return [other for other in same(cell) if other.printed not in (None, cell.printed)]

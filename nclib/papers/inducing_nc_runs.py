@@ -13,7 +13,7 @@ from typing import Any
 from nclib import data
 from nclib.methods import METHODS
 from nclib.papers._inducing_nc_tables import TABLES, Source, reference
-from nclib.runs import RunConfig
+from nclib.runs import RunConfig, RunRecord, ledger
 
 #: The methods that the laptop profile compares.
 LAPTOP = ("ce", "ce-drw", "ldam-drw", "nc-drw", "nc-drw-crt", "logit-adjust", "etf-dr")
@@ -131,6 +131,33 @@ def of(source: Source, profile: str, seed: int, **changes: Any) -> RunConfig | N
     return config(profile, source.method, **{**fields, **changes})
 
 
+def figure_runs(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunConfig]:
+    """The networks of the chapter's figures by title, each in the setting of its table.
+
+    Those of Figures 2 and 3 and of the laptop profile: one a method on the long-tailed set, and
+    plain training on the balanced one.
+    """
+
+    def run(table: int, method: str, **fields: Any) -> RunConfig:
+        mixed = profile == "paper" and method in TABLES[table].mixup
+        fields = {"seed": seed, "mixup": _MIXUP if mixed else 0.0, **fields}
+        return config(profile, method, **{**fields, **changes})
+
+    runs = {METHODS[method].title: run(3, method) for method in SMOKE}
+    return {**runs, "CE, balanced": run(2, "ce", imbalance=1.0)}
+
+
+def published(profile: str) -> dict[str, list[RunRecord]]:
+    """Published records of the figures' networks by title, seed by seed; empty without any."""
+    found: dict[str, list[RunRecord]] = {}
+    known = {record.id: record for record in ledger.records("inducing-nc", profile=profile)}
+    for seed in SEEDS[profile]:
+        for title, run in figure_runs(profile, seed=seed).items():
+            if run.id in known:
+                found.setdefault(title, []).append(known[run.id])
+    return found
+
+
 def grid(profile: str, *, seeds: Sequence[int] | None = None, **changes: Any) -> list[RunConfig]:
     """The runs that the chapter shows, in the order in which they are wanted.
 
@@ -146,9 +173,7 @@ def grid(profile: str, *, seeds: Sequence[int] | None = None, **changes: Any) ->
 
 def _smoke(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[RunConfig]:
     for seed in seeds:
-        for method in SMOKE:
-            yield config("smoke", method, seed=seed, **changes)
-        yield config("smoke", "ce", **{"seed": seed, "imbalance": 1.0, **changes})  # Figure 3
+        yield from figure_runs("smoke", seed=seed, **changes).values()
 
 
 def _laptop(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[RunConfig]:
