@@ -93,7 +93,7 @@ class Option:
             raise ValueError(f"option {name} is {value:g}, expected {self.low:g} {above}")
         if (self.whole or self.epoch) and value != int(value):
             raise ValueError(f"option {name} is {value:g}, expected a whole number")
-        return value
+        return float(value)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,6 @@ class Method:
         post_hoc: what becomes of that network's classifier without training.
         options: what it takes.
         logits: whether its scores, times ``scale`` where it has one, are logits of probabilities.
-        mixup: whether it needs mixup in the first stage.
     """
 
     name: str
@@ -155,7 +154,6 @@ class Method:
     post_hoc: PostHoc | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
     logits: bool = True
-    mixup: bool = False
 
     def resolve(self, given: Mapping[str, Value], epochs: int) -> dict[str, Value]:
         """Every option with its value, in alphabetical order.

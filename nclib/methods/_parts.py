@@ -41,6 +41,33 @@ def logit_adjusted(batch: Batch) -> Tensor:
     return losses.logit_adjusted(batch.scores, batch.labels, batch.counts, tau=batch.number("tau"))
 
 
+def balanced_softmax(batch: Batch) -> Tensor:
+    """Softmax that is weighted by the class sizes."""
+    return losses.balanced_softmax(batch.scores, batch.labels, batch.counts)
+
+
+def focal(batch: Batch) -> Tensor:
+    """Cross-entropy that discounts what is already right."""
+    gamma = batch.number("gamma")
+    return losses.focal(batch.scores, batch.labels, gamma=gamma, weight=batch.weight)
+
+
+def arb(batch: Batch) -> Tensor:
+    """Attraction and repulsion balanced by the class sizes of the batch."""
+    return losses.arb(batch.scores, batch.labels)
+
+
+def label_aware_smoothing(batch: Batch) -> Tensor:
+    """Labels that are smoothed the more, the more frequent their class."""
+    return losses.label_aware_smoothing(
+        batch.scores,
+        batch.labels,
+        batch.counts,
+        head=batch.number("smooth_head"),
+        tail=batch.number("smooth_tail"),
+    )
+
+
 def dot_regression(batch: Batch) -> Tensor:
     """Half the squared distance of the cosine to the own vertex from 1."""
     return losses.dot_regression(batch.features, batch.labels, batch.classifier)

@@ -14,6 +14,8 @@ _DEFERRED = {
 }
 _MARGIN = {"max_margin": Option(0.5), "scale": Option(30.0, low=1e-6)}
 _TAU = {"tau": Option(1.0)}
+_GAMMA = {"gamma": Option(2.0)}
+_SMOOTHING = {"smooth_head": Option(0.4, high=0.99), "smooth_tail": Option(0.1, high=0.99)}
 _STAGE = {"second_epochs": Option(10, low=1, whole=True), "second_lr": Option(0.05, low=1e-9)}
 _CENTRES = {
     "start_epoch": Option(0, epoch=True),
@@ -108,6 +110,25 @@ METHODS: dict[str, Method] = {
             base="ce",
             post_hoc=_parts.prior_removed,
             options=_TAU,
+        ),
+        Method("focal", "Focal loss", _parts.focal, options=_GAMMA),
+        Method(
+            "cb-focal",
+            "CB Focal",
+            _parts.focal,
+            weights="effective",
+            options={**_GAMMA, "beta": _DEFERRED["beta"]},
+        ),
+        Method("balanced-softmax", "Balanced Softmax", _parts.balanced_softmax),
+        Method("arb", "ARB-Loss", _parts.arb),
+        replace(
+            _retrained(
+                _CE,
+                "mislas",
+                "MiSLAS",
+                SecondStage("tuned", "class_balanced", _parts.label_aware_smoothing, "shift"),
+            ),
+            options={**_STAGE, **_SMOOTHING},
         ),
         Method(
             "etf-dr",

@@ -251,8 +251,6 @@ class RunConfig(BaseModel):
                     f"{self.width} has native features of dimension {own}"
                 )
         models.check_head(method.head, known.num_classes, self.feature_dim)
-        if method.mixup and not self.mixup:
-            raise ValueError(f"method {self.method!r} needs mixup above 0, got {self.mixup:g}")
         if self.method == "plain":
             if self.mixup:
                 raise ValueError(f"mixup is {self.mixup:g}, but method 'plain' has no mixed labels")

@@ -54,6 +54,7 @@ def _train(config: RunConfig, progress: bool | None) -> RunRecord:
         config,
         progress=progress,
         checkpoint=checkpoint,
+        checkpoint_every=10 if config.profile == "smoke" else 1,  # a smoke epoch is milliseconds
         network=ledger.network_path(config),
         base=base,
     )

@@ -100,8 +100,8 @@ def _head(
     if method.post_hoc is not None:
         return _linear(*method.post_hoc(weight, bias, counts.float().cpu(), config.options))
     assert method.second is not None
-    if method.second.head == "scales":
-        return models.LearnableScalingHead(network.head)
+    if method.second.head != "fresh":
+        return models.LearnableScalingHead(network.head, frozen=method.second.head == "scales")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed + 1)
         return models.HEADS["linear"](weight.shape[1], len(weight), True)
