@@ -138,6 +138,28 @@ def slow_arb(rows, labels, counts):
     return sum(values) / len(values)
 
 
+def slow_ride(scores, labels, counts, diversity=0.2, spread=0.05, scale=30.0, weight=None):
+    classes, experts = len(counts), len(scores[0])
+    temperatures = [1.0] * classes
+    if weight is not None:
+        temperatures = [1 + spread * (classes * n / sum(counts) - 1) for n in counts]
+        temperatures = [t / max(temperatures) for t in temperatures]
+    square = (sum(temperatures) / classes) ** 2
+    total = 0.0
+    for e in range(experts):
+        total += slow_ldam([row[e] for row in scores], labels, counts, scale=scale, weight=weight)
+        apart = 0.0
+        for row in scores:
+            together = [sum(column) / experts for column in zip(*row, strict=True)]
+            p, q = (
+                softmax([scale * z / t for z, t in zip(zs, temperatures, strict=True)])
+                for zs in (together, row[e])
+            )
+            apart += sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+        total -= diversity * square * apart / len(scores)
+    return total
+
+
 def batch(rows, columns, num_classes, seed=0):
     generator = torch.Generator().manual_seed(seed)
     values = torch.randn(rows, columns, generator=generator, dtype=torch.float64)
@@ -195,6 +217,38 @@ def test_arb_counts_the_batch_where_no_counts_are_given():
     assert losses.arb(logits, labels).item() == pytest.approx(expected, rel=1e-12)
     inputs = (logits.requires_grad_(),)
     assert torch.autograd.gradcheck(partial(losses.arb, labels=labels), inputs)
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
+@pytest.mark.parametrize("options", [{}, {"diversity": 0.5, "spread": 0.3, "scale": 5.0}])
+def test_ride_is_its_formula(weight, options):
+    scores, labels = batch(10, 12, 4)
+    scores = scores.tanh().unflatten(1, (3, 4))
+    given_weight = None if weight is None else torch.tensor(weight)
+    value = losses.ride(scores, labels, COUNTS, weight=given_weight, **options)
+    expected = slow_ride(scores.tolist(), labels.tolist(), COUNTS, weight=weight, **options)
+    assert value.item() == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
+def test_gradient_of_ride(weight):
+    scores, labels = batch(5, 8, 4)
+    given_weight = None if weight is None else torch.tensor(weight)
+    # The mean is held fixed, so differences of values give the gradient of the LDAM part alone.
+    options = {"diversity": 0.0, "scale": 3.0, "weight": given_weight}
+    bound = partial(losses.ride, labels=labels, counts=COUNTS, **options)
+    assert torch.autograd.gradcheck(bound, scores.tanh().unflatten(1, (2, 4)).requires_grad_())
+
+
+def test_the_experts_mean_gets_no_gradient_from_ride():
+    scores, labels = batch(5, 8, 4)
+    scores = scores.tanh().unflatten(1, (2, 4)).requires_grad_()
+    value, none = (losses.ride(scores, labels, COUNTS, diversity=d, scale=3.0) for d in (1.0, 0.0))
+    (gradient,) = torch.autograd.grad(value - none, scores)
+    # Of −KL(p̄ ‖ p_e) at fixed p̄, averaged over the batch: s (p̄ − p_e) / N.
+    own = (3 * scores).softmax(2)
+    together = (3 * scores).mean(1, keepdim=True).softmax(2)
+    torch.testing.assert_close(gradient, 3 * (together - own) / 5)
 
 
 OF_FEATURES = {
@@ -446,6 +500,7 @@ def every_loss(features, labels, centres, counts):
         "cb_focal": losses.cb_focal(features, labels, counts),
         "label_aware_smoothing": losses.label_aware_smoothing(features, labels, counts),
         "arb": losses.arb(features, labels),
+        "ride": losses.ride(torch.stack((features, -features), 1), labels, counts),
         "within_class": losses.within_class(features, labels, centres),
         "center_loss": losses.center_loss(features, labels, centres),
         "between_class": losses.between_class(means, present=numbers > 0),
@@ -607,6 +662,17 @@ LOGITS, LABELS = torch.zeros(3, 2), torch.tensor([0, 1, 1])
             lambda: losses.label_aware_smoothing(LOGITS[:, :1], LABELS * 0, [5]),
             ValueError,
             r"at least 2 classes, got 1",
+        ),
+        (lambda: losses.ride(LOGITS, LABELS, [5, 1]), ValueError, r"\(N, E, K\), got \(3, 2\)"),
+        (
+            lambda: losses.ride(LOGITS[:, None], LABELS[:2], [5, 1]),
+            ValueError,
+            r"labels.*\(3,\).*got \(2,\)",
+        ),
+        (
+            lambda: losses.ride(LOGITS[:, None], LABELS, [5, 1], spread=1.0),
+            ValueError,
+            r"spread is 1.0",
         ),
         (
             lambda: losses.effective_number_weights([3, 1], beta=1.0),

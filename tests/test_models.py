@@ -233,7 +233,7 @@ def test_the_batch_norm_of_an_etf_head_takes_a_batch_of_one():
     assert network.projection.running_var.isfinite().all()
 
 
-@pytest.mark.parametrize("head", sorted(models.HEADS))
+@pytest.mark.parametrize("head", ["cosine", "etf", "linear"])
 def test_a_head_decides_as_its_weight_and_bias_do(head):
     torch.manual_seed(0)
     network = models.build("mlp", DIGITS, 10, width=16, feature_dim=12, head=head)
@@ -241,6 +241,68 @@ def test_a_head_decides_as_its_weight_and_bias_do(head):
     bias = torch.zeros(10) if network.head.bias is None else network.head.bias
     decided = (features @ network.head.weight.T + bias).argmax(1)
     assert torch.equal(network.head(features).argmax(1), decided)
+
+
+# Experts.
+
+
+@pytest.mark.parametrize("experts", [2, 3, 4])
+def test_experts_share_the_stem_and_average_their_cosines(experts):
+    torch.manual_seed(0)
+    name, head = f"resnet32-experts-{experts}", f"experts-{experts}"
+    network = models.build(name, CIFAR, 5, width=16, feature_layer="native", head=head).eval()
+    images = torch.randn(2, *CIFAR)
+    features, scores = network(images)
+    assert features.shape == (2, 48 * experts) == (2, models.native_dim(name, CIFAR, 16))
+    shared = network.trunk.stem(images)
+    assert shared.shape == (2, 16, 32, 32)
+    cosines = torch.stack(
+        [
+            slow_cosines(branch(shared).detach(), network.head.directions[:, e].detach())
+            for e, branch in enumerate(network.trunk.branches)
+        ]
+    )
+    torch.testing.assert_close(scores.detach(), cosines.mean(0))
+    own = models.expert_scores(features, network.head.weight, experts)
+    torch.testing.assert_close(own.detach(), cosines.transpose(0, 1))
+    torch.testing.assert_close(scores, features @ network.head.weight.T)
+
+
+def test_a_network_of_one_expert_of_full_width_would_be_resnet32():
+    # The published counts: a shared stem, and 3/4 of the channels in each expert's two stages.
+    def convolutions(inputs, outputs):  # five blocks, with two numbers a channel in batch norm
+        return 9 * inputs * outputs + 9 * 9 * outputs * outputs + 10 * 2 * outputs
+
+    stem = 9 * 3 * 16 + 2 * 16 + 10 * (9 * 16 * 16 + 2 * 16)
+    assert stem + convolutions(16, 32) + convolutions(32, 64) + 650 == 464_154
+    network = models.build(
+        "resnet32-experts-3", CIFAR, 10, width=16, feature_layer="native", head="experts-3"
+    )
+    expected = stem + 3 * (convolutions(16, 24) + convolutions(24, 48) + 480)
+    assert sum(p.numel() for p in network.parameters()) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "match"),
+    [
+        ("resnet32", {"feature_layer": "native"}, r"'experts-2'.*2 experts, got 'native'.* of 1"),
+        ("resnet32-experts-3", {"feature_layer": "native"}, r"2 experts, got 'native'.* of 3"),
+        ("resnet32-experts-2", {"feature_dim": 8}, r"2 experts, got 'linear' features of 2"),
+    ],
+)
+def test_a_head_of_experts_needs_as_many(name, options, match):
+    with pytest.raises(ValueError, match=match):
+        models.build(name, CIFAR, 10, width=16, head="experts-2", **options)
+
+
+def test_experts_need_a_width_that_three_quarters_divide():
+    with pytest.raises(ValueError, match=r"width is 10.*multiple of 4"):
+        models.build("resnet32-experts-2", CIFAR, 10, width=10, feature_layer="native")
+
+
+def test_experts_that_do_not_divide_the_features_are_refused():
+    with pytest.raises(ValueError, match=r"3 experts cannot share 8 dimensions"):
+        models.expert_scores(torch.zeros(2, 8), torch.zeros(4, 8), 3)
 
 
 # Second stages.

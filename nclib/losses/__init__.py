@@ -9,6 +9,7 @@ Every function refuses arguments whose shapes or types do not fit. Values are ch
 that is free of a wait for the accelerator: on the CPU, and not under ``torch.compile``.
 """
 
+from nclib.losses._experts import ride
 from nclib.losses._features import (
     between_class,
     center_loss,
@@ -41,5 +42,6 @@ __all__ = [
     "label_aware_smoothing",
     "ldam",
     "logit_adjusted",
+    "ride",
     "within_class",
 ]

@@ -3,9 +3,11 @@
 from nclib.models._heads import (
     HEADS,
     CosineHead,
+    ExpertsHead,
     FixedETFHead,
     LearnableScalingHead,
     check_head,
+    expert_scores,
     tau_normalise,
 )
 from nclib.models._networks import (
@@ -24,11 +26,13 @@ __all__ = [
     "MODELS",
     "Classifier",
     "CosineHead",
+    "ExpertsHead",
     "FixedETFHead",
     "LearnableScalingHead",
     "build",
     "check_head",
     "check_shape",
+    "expert_scores",
     "known",
     "native_dim",
     "tau_normalise",

@@ -18,6 +18,8 @@ from torch.nn import functional
 from nclib import geometry
 from nclib._names import unknown
 
+Head = Callable[[int, int, bool], nn.Module]
+
 
 def linear_head(dim: int, num_classes: int, bias: bool) -> nn.Linear:
     """Scores W h + b, with b = 0 at first."""
@@ -77,6 +79,60 @@ class FixedETFHead(nn.Module):
     def forward(self, features: Float[Tensor, "B P"]) -> Float[Tensor, "B K"]:
         """Cosines, in float32 at least."""
         return _cosines(features, self.weight)
+
+
+class ExpertsHead(nn.Module):
+    r"""Mean of the cosines that each expert finds for its own features.
+
+    The features of the E experts stand side by side, each of unit norm, so the score is
+    :math:`\langle w_k, h\rangle` with the experts' unit rows over E in :math:`w_k`.
+
+    Args:
+        dim: of all experts' features together.
+        num_classes: K.
+        experts: E, a divisor of ``dim``.
+
+    Source: Wang et al. (2021), RIDE.
+    """
+
+    bias = None
+
+    def __init__(self, dim: int, num_classes: int, experts: int) -> None:
+        super().__init__()
+        directions = torch.empty(num_classes, experts, dim // experts).uniform_(-1, 1)
+        self.directions = nn.Parameter(functional.normalize(directions, dim=2))
+
+    @property
+    def weight(self) -> Float[Tensor, "K P"]:
+        """The experts' rows side by side, of norm 1/E each."""
+        unit = functional.normalize(self.directions, dim=2)
+        return unit.flatten(1) / unit.shape[1]
+
+    def forward(self, features: Float[Tensor, "B P"]) -> Float[Tensor, "B K"]:
+        """Mean cosines, in float32 at least."""
+        return expert_scores(features, self.weight, self.directions.shape[1]).mean(1)
+
+
+def expert_scores(
+    features: Float[Tensor, "B P"], weight: Float[Tensor, "K P"], experts: int
+) -> Float[Tensor, "B E K"]:
+    """Cosines of each expert, from the features and the weight of an :class:`ExpertsHead`.
+
+    Args:
+        features: side by side, each expert's of unit norm.
+        weight: of the head.
+        experts: E, a divisor of P.
+
+    Raises:
+        ValueError: if E does not divide P.
+    """
+    if features.shape[1] % experts:
+        raise ValueError(f"{experts} experts cannot share {features.shape[1]} dimensions")
+    with torch.autocast(features.device.type, enabled=False):
+        features = features.to(torch.promote_types(features.dtype, weight.dtype))
+        own = features.unflatten(1, (experts, -1))
+        rows = experts * weight.unflatten(1, (experts, -1))
+        return torch.einsum("bep,kep->bek", own, rows)
 
 
 class LearnableScalingHead(nn.Module):
@@ -144,10 +200,17 @@ def _cosines(features: Tensor, weight: Tensor) -> Tensor:
         return functional.linear(functional.normalize(features), weight)
 
 
-HEADS: dict[str, Callable[[int, int, bool], nn.Module]] = {
+def _experts(count: int) -> Head:
+    return lambda dim, num_classes, bias: ExpertsHead(dim, num_classes, count)
+
+
+HEADS: dict[str, Head] = {
     "linear": linear_head,
     "cosine": lambda dim, num_classes, bias: CosineHead(dim, num_classes),
     "etf": lambda dim, num_classes, bias: FixedETFHead(dim, num_classes),
+    "experts-2": _experts(2),
+    "experts-3": _experts(3),
+    "experts-4": _experts(4),
 }
 
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nclib._names import unknown
-from nclib.models._heads import HEADS, check_head
-from nclib.models._resnet import resnet32
+from nclib.models._heads import HEADS, ExpertsHead, check_head
+from nclib.models._resnet import Experts, resnet32, ride_resnet32
 
 Trunk = Callable[[tuple[int, int, int], int], tuple[nn.Module, int]]
 
@@ -33,8 +33,9 @@ class Classifier(nn.Module):
         feature_dim: P; with ``native`` it is D, and may be None.
         feature_layer: ``native``, ``linear`` or ``relu``. Native features of a fixed ETF go through
             a batch norm: nonnegative features, as trunks give them, cannot point to its vertices.
-        head: ``linear``, ``cosine`` or ``etf``. A head has ``weight`` (K, P) and ``bias`` (K,) or
-            None, for which the largest :math:`\langle w_k, h\rangle + b_k` is its decision.
+        head: ``linear``, ``cosine``, ``etf`` or ``experts-2`` to ``experts-4`` (which take native
+            features of as many experts). A head has ``weight`` (K, P) and ``bias`` (K,) or None,
+            for which the largest :math:`\langle w_k, h\rangle + b_k` is its decision.
         bias: whether a linear head has one.
 
     Raises:
@@ -73,6 +74,7 @@ class Classifier(nn.Module):
             self.projection = _BatchNorm(trunk_dim) if head == "etf" else nn.Identity()
         self.activation = nn.ReLU() if feature_layer == "relu" else nn.Identity()
         self.head = HEADS[head](feature_dim, num_classes, bias)
+        _check_experts(trunk, self.head, feature_layer)
 
     def forward(
         self, images: Float[Tensor, "B C H W"]
@@ -80,6 +82,18 @@ class Classifier(nn.Module):
         """Features and scores of a batch."""
         features = self.activation(self.projection(self.trunk(images)))
         return features, self.head(features)
+
+
+def _check_experts(trunk: nn.Module, head: nn.Module, feature_layer: str) -> None:
+    """A head of experts scores the native features of as many."""
+    if not isinstance(head, ExpertsHead):
+        return
+    wanted, count = head.directions.shape[1], trunk.count if isinstance(trunk, Experts) else 1
+    if count != wanted or feature_layer != "native":
+        raise ValueError(
+            f"head 'experts-{wanted}' needs the native features of {wanted} experts, got "
+            f"{feature_layer!r} features of {count}"
+        )
 
 
 class _BatchNorm(nn.BatchNorm1d):
@@ -133,6 +147,11 @@ def _resnet32(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
     return resnet32(shape[0], width)
 
 
+def _experts(count: int) -> Trunk:
+    """ResNet-32 with that many experts, each of 3/4 of the channels after the first stage."""
+    return lambda shape, width: ride_resnet32(shape[0], width, count)
+
+
 def _resnext50(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
     """ResNeXt-50 (32×4d), torchvision's, untrained."""
     from torchvision.models import resnext50_32x4d
@@ -148,6 +167,9 @@ MODELS: dict[str, Trunk] = {
     "convnet": _convnet,
     "resnet18": _resnet18,
     "resnet32": _resnet32,
+    "resnet32-experts-2": _experts(2),
+    "resnet32-experts-3": _experts(3),
+    "resnet32-experts-4": _experts(4),
     "resnext50": _resnext50,
 }
 
@@ -209,11 +231,11 @@ def build(
         shape: channels, height and width of the images.
         num_classes: K.
         width: hidden units of ``mlp``, channels of the first convolution of ``convnet`` and
-            ``resnet32`` (16 is the published one, with features of dimension 64); ``resnet18`` and
-            ``resnext50`` have the published widths.
+            ``resnet32`` (16 is the published one, with features of dimension 64; with experts, of
+            dimension 48 for each); ``resnet18`` and ``resnext50`` have the published widths.
         feature_dim: P; with ``native`` it is the trunk's own, and may be None.
         feature_layer: ``native``, ``linear`` or ``relu``, as in :class:`Classifier`.
-        head: ``linear``, ``cosine`` or ``etf``, as in :class:`Classifier`.
+        head: a key of ``HEADS``, as in :class:`Classifier`.
         bias: whether a linear head has one.
 
     Raises:

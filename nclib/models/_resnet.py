@@ -1,5 +1,8 @@
-"""ResNet-32 for images of 32×32, as the literature on long tails trains it."""
+"""ResNet-32 for images of 32×32, and the same with several experts."""
 
+from collections.abc import Iterable
+
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
@@ -33,25 +36,81 @@ class Block(nn.Module):
         return functional.relu(self.bn2(self.conv2(out)) + shortcut)
 
 
+class Experts(nn.Module):
+    """A shared stem, then one branch an expert; their features side by side, each of unit norm.
+
+    Args:
+        stem: what the experts share.
+        branches: from the stem's output to features (B, P), one for each expert.
+
+    Source: Wang et al. (2021), RIDE.
+    """
+
+    def __init__(self, stem: nn.Module, branches: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.stem = stem
+        self.branches = nn.ModuleList(branches)
+
+    @property
+    def count(self) -> int:
+        """How many experts there are."""
+        return len(self.branches)
+
+    def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B EP"]:
+        """Features of all experts."""
+        shared = self.stem(images)
+        return torch.cat([functional.normalize(branch(shared)) for branch in self.branches], dim=1)
+
+
 def resnet32(channels: int, width: int) -> tuple[nn.Module, int]:
     """Three stages of five blocks, of ``width``, twice and four times ``width`` channels.
 
     He et al. have a width of 16: 16-32-64, so features of dimension 64. Convolutions start from
     Kaiming's normal distribution, of variance 2 over the inputs of a unit.
     """
-    layers: list[nn.Module] = [
-        nn.Conv2d(channels, width, 3, padding=1, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(),
+    network = nn.Sequential(
+        *_stem(channels, width),
+        *_stage(width, 2 * width),
+        *_stage(2 * width, 4 * width),
+        *_pooling(),
+    )
+    return _initialised(network), 4 * width
+
+
+def ride_resnet32(channels: int, width: int, experts: int) -> tuple[nn.Module, int]:
+    """ResNet-32 whose second and third stage each expert has for itself, at 3/4 of the channels.
+
+    Source: Wang et al. (2021), RIDE: 16 shared channels, then 24 and 48 an expert.
+    """
+    if width % 4:
+        raise ValueError(f"width is {width}, expected a multiple of 4 for a network of experts")
+    middle, last = 3 * width // 2, 3 * width
+    branches = [
+        nn.Sequential(*_stage(width, middle), *_stage(middle, last), *_pooling())
+        for _ in range(experts)
     ]
-    inputs = width
-    for stage in range(3):
-        outputs = width * 2**stage
-        for block in range(5):
-            layers.append(Block(inputs, outputs, stride=2 if stage and not block else 1))
-            inputs = outputs
-    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    network = Experts(nn.Sequential(*_stem(channels, width)), branches)
+    return _initialised(network), experts * last
+
+
+def _stem(channels: int, width: int) -> list[nn.Module]:
+    """The first convolution and the first stage, at full resolution."""
+    first = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+    blocks = [Block(width, width, 1) for _ in range(5)]
+    return [first, nn.BatchNorm2d(width), nn.ReLU(), *blocks]
+
+
+def _stage(inputs: int, outputs: int) -> list[nn.Module]:
+    """Five blocks, the first at half the resolution."""
+    return [Block(inputs, outputs, 2), *(Block(outputs, outputs, 1) for _ in range(4))]
+
+
+def _pooling() -> list[nn.Module]:
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+
+
+def _initialised(network: nn.Module) -> nn.Module:
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)
-    return network, 4 * width
+    return network
