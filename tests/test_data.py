@@ -4,10 +4,13 @@ import hashlib
 import pickle
 import subprocess
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from torch.nn import functional
 
 from nclib import data
@@ -161,3 +164,379 @@ def test_an_absent_file_says_in_one_line_what_to_put_where(tiny_cifar):
     with pytest.raises(data.DataError, match=r"test_batch.*cifar-10-batches-py/.*build") as caught:
         data.load("cifar10", root=tiny_cifar)
     assert "\n" not in str(caught.value)
+
+
+# Long-tailed subsets
+
+TOTALS = {  # of the literature; google-research/logit_adjustment has 12,406 and 10,847 too
+    (10, 5000): {10: 20_431, 50: 13_996, 100: 12_406, 200: 11_203},
+    (100, 500): {10: 19_573, 50: 12_608, 100: 10_847, 200: 9_502},
+}
+CASES = [(*sizes, ratio, total) for sizes, row in TOTALS.items() for ratio, total in row.items()]
+ratios = st.floats(1, 1000, allow_nan=False)
+
+
+@pytest.mark.parametrize(("num_classes", "n_max", "ratio", "total"), CASES)
+def test_cifar_lt_has_the_published_totals(num_classes, n_max, ratio, total):
+    assert sum(data.long_tail_counts(num_classes, n_max, ratio)) == total
+
+
+def test_cifar10_lt_has_the_published_counts():
+    assert data.long_tail_counts(10, 5000, 10) == (
+        [5000, 3871, 2997, 2320, 1796, 1391, 1077, 834, 645, 500]
+    )
+    assert data.long_tail_counts(10, 5000, 200) == (
+        [5000, 2775, 1540, 854, 474, 263, 146, 81, 45, 25]
+    )
+    assert data.long_tail_counts(100, 500, 200)[-1] == 2  # truncated, so the true ratio is 250
+
+
+@given(st.integers(2, 40), st.integers(1000, 10_000), ratios)
+def test_exponential_counts_are_the_formula_truncated(num_classes, n_max, ratio):
+    counts = data.long_tail_counts(num_classes, n_max, ratio)
+    for k, count in enumerate(counts):
+        exact = n_max * Decimal(ratio) ** (Decimal(-k) / (num_classes - 1))  # 28 digits
+        near = exact.to_integral_value()
+        if abs(exact - near) < Decimal("1e-8"):  # float arithmetic decides
+            assert count in (near - 1, near)
+        else:
+            assert count == int(exact)
+    assert counts[0] == n_max
+    assert counts == sorted(counts, reverse=True)
+
+
+@given(st.integers(1, 200), st.integers(1000, 10_000), ratios)
+def test_step_counts_have_two_levels(num_classes, n_max, ratio):
+    counts = data.long_tail_counts(num_classes, n_max, ratio, kind="step")
+    head = num_classes // 2
+    assert counts == [n_max] * head + [int(n_max / ratio)] * (num_classes - head)
+
+
+@given(st.sampled_from(["exp", "step"]), st.integers(2, 100), st.integers(1, 10_000))
+def test_ratio_one_leaves_the_classes_balanced(kind, num_classes, n_max):
+    assert data.long_tail_counts(num_classes, n_max, 1, kind) == [n_max] * num_classes
+
+
+@pytest.mark.parametrize("ratio", [0.99, 0, -10, float("nan"), float("inf")])
+def test_a_ratio_less_than_one_or_not_finite_is_refused(ratio):
+    with pytest.raises(ValueError, match=f"ratio {ratio} must be finite and at least 1"):
+        data.long_tail_counts(10, 5000, ratio)
+
+
+def test_bad_arguments_of_the_counts_are_named():
+    with pytest.raises(ValueError, match="unknown kind of imbalance 'expo'; did you mean exp"):
+        data.long_tail_counts(10, 5000, 10, kind="expo")
+    with pytest.raises(ValueError, match="class 8 of 10 would be empty: the largest has 50 images"):
+        data.long_tail_counts(10, 50, 100)
+    with pytest.raises(ValueError, match="class 2 of 4 would be empty"):
+        data.long_tail_counts(4, 9, 10, kind="step")
+    with pytest.raises(ValueError, match="num_classes 0"):
+        data.long_tail_counts(0, 50, 10)
+    with pytest.raises(ValueError, match="n_max 0"):
+        data.long_tail_counts(10, 0, 10)
+
+
+def shuffled_labels(num_classes, each, seed=0):
+    order = torch.randperm(num_classes * each, generator=torch.Generator().manual_seed(seed))
+    return (torch.arange(num_classes * each) % num_classes)[order]
+
+
+@given(st.integers(2, 6), st.integers(5, 20), st.integers(0, 2**32 - 1))
+def test_indices_are_those_of_the_global_numpy_generator(num_classes, each, seed):
+    labels = shuffled_labels(num_classes, each, seed % 7)
+    counts = data.long_tail_counts(num_classes, each, 5)
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(seed)  # noqa: NPY002
+    wanted = []
+    for k in range(num_classes):
+        wanted += np.random.permutation(np.where(labels.numpy() == k)[0])[: counts[k]].tolist()  # noqa: NPY002
+    np.random.set_state(state)  # noqa: NPY002
+    assert data.long_tail_indices(labels, counts, seed=seed).tolist() == wanted
+
+
+def test_drawing_a_subset_leaves_the_global_generator_alone():
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    data.long_tail_indices(shuffled_labels(3, 9), [9, 4, 2], seed=3)
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+@given(st.sampled_from(["exp", "step"]), ratios, ratios, st.integers(0, 99))
+def test_subsets_of_one_seed_are_nested(kind, first, second, seed):
+    small, large = sorted((min(first, 40), min(second, 40)))
+    labels = shuffled_labels(5, 40)
+    subsets = [
+        set(
+            data.long_tail_indices(
+                labels, data.long_tail_counts(5, 40, r, kind), seed=seed
+            ).tolist()
+        )
+        for r in (small, large)
+    ]
+    assert subsets[1] <= subsets[0]
+
+
+def test_counts_that_the_labels_cannot_give_are_named():
+    labels = torch.tensor([0, 0, 1, 2])
+    with pytest.raises(ValueError, match="class 1 has 1 images, 2 were asked for"):
+        data.long_tail_indices(labels, [2, 2, 1])
+    with pytest.raises(ValueError, match="class 2 would be empty: 0 images"):
+        data.long_tail_indices(labels, [2, 1, 0])
+    with pytest.raises(ValueError, match="class 2 occurs, but there are 2 counts"):
+        data.long_tail_indices(labels, [2, 1])
+
+
+def test_a_long_tailed_data_set_keeps_its_test_split_and_says_what_it_is():
+    digits = data.load("digits")
+    subset = data.long_tailed(digits, 20, kind="step", seed=1)
+    assert subset.train.labels.bincount().tolist() == [140] * 5 + [7] * 5
+    assert subset.test is digits.test
+    assert subset.info.train_per_class == (7, 140)
+    assert (subset.info.name, subset.info.title) == (
+        "digits",
+        "scikit-learn digits-LT (ratio 20, step)",
+    )
+    chosen = data.long_tail_indices(digits.train.labels, [140] * 5 + [7] * 5, seed=1)
+    assert torch.equal(subset.train.images, digits.train.images[chosen])
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_the_published_subsets_are_drawn_from_the_original_files(name):
+    from data_recipes import long_tailed
+
+    if _cifar.missing(getattr(_cifar, name.upper())):
+        pytest.skip(f"{name} is not under the data root")
+    dataset = data.load(name)
+    for ratio in (10, 50, 100, 200):
+        counts = data.long_tailed(dataset, ratio).train.labels.bincount().tolist()
+        indices = data.long_tail_indices(dataset.train.labels, counts)
+        found = hashlib.sha256(indices.numpy().astype("<i4").tobytes()).hexdigest()
+        assert found == long_tailed.PUBLISHED[f"{name}-lt-{ratio}"]
+
+
+# Samplers
+
+COUNTS = [400, 100, 25, 4]
+LABELS = torch.arange(4).repeat_interleave(torch.tensor(COUNTS))[
+    torch.randperm(529, generator=torch.Generator().manual_seed(0))
+]
+
+
+def epoch(kind, seed=0, labels=LABELS, **options):
+    generator = torch.Generator().manual_seed(seed)
+    return data.sampler(kind, labels, generator=generator, **options)
+
+
+@pytest.mark.parametrize("kind", data.SAMPLERS)
+def test_an_epoch_repeats_with_its_seed_and_has_the_length_asked_for(kind):
+    assert torch.equal(epoch(kind, 3), epoch(kind, 3))
+    assert not torch.equal(epoch(kind, 3), epoch(kind, 4))
+    assert len(epoch(kind)) == len(LABELS)
+    for length in (1, 100, 1300):
+        indices = epoch(kind, length=length)
+        assert len(indices) == length
+        assert indices.min() >= 0
+        assert indices.max() < len(LABELS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shares"),
+    [
+        ("instance", [400 / 529, 100 / 529, 25 / 529, 4 / 529]),
+        ("class_balanced", [0.25] * 4),
+        ("square_root", [20 / 37, 10 / 37, 5 / 37, 2 / 37]),
+        ("class_aware", [0.25] * 4),
+    ],
+)
+def test_images_are_shown_as_often_as_their_class_says(kind, shares):
+    length = 200 * len(LABELS)
+    times = epoch(kind, length=length).bincount(minlength=len(LABELS)).double()
+    for k, share in enumerate(shares):
+        mean = length * share / COUNTS[k]
+        ofclass = times[k == LABELS]
+        deviation = (length * share * (1 - share)) ** 0.5  # of the class's total
+        assert abs(ofclass.sum() - mean * COUNTS[k]) < 4 * deviation
+        assert (ofclass - mean).abs().max() < 6 * mean**0.5  # Poisson, within the class
+
+
+def test_the_instance_sampler_gives_the_order_of_batches():
+    generator = torch.Generator().manual_seed(7)
+    order = torch.cat(list(data.batches(len(LABELS), 64, generator)))
+    assert torch.equal(epoch("instance", 7), order)
+
+
+@given(st.integers(1, 5), st.integers(1, 600), st.integers(0, 99))
+def test_class_aware_turns_take_every_class_and_use_lists_up(per_class, length, seed):
+    indices = epoch("class_aware", seed, length=length, per_class=per_class)
+    classes = LABELS[indices]
+    turns = classes[: length - length % per_class].view(-1, per_class)
+    assert (turns == turns[:, :1]).all()  # per_class images in a row
+    rounds = turns[: len(turns) - len(turns) % 4, 0].view(-1, 4)
+    assert (rounds.sort(1).values == torch.arange(4)).all()
+    for k in range(4):
+        times = indices[classes == k].bincount(minlength=len(LABELS))[k == LABELS]
+        assert times.max() - times.min() <= 1
+
+
+@given(
+    st.sampled_from([*data.SAMPLERS]), st.lists(st.integers(0, 9), min_size=1), st.integers(0, 9)
+)
+def test_classes_that_do_not_occur_are_not_shown(kind, labels, seed):
+    assume(len(set(labels)) < 10)
+    indices = epoch(kind, seed, torch.tensor(labels))
+    assert len(indices) == len(labels)
+    assert set(indices.tolist()) <= set(range(len(labels)))
+
+
+def test_bad_arguments_of_a_sampler_are_named():
+    with pytest.raises(ValueError, match="unknown sampler 'balanced'; did you mean class_balanced"):
+        epoch("balanced")
+    with pytest.raises(ValueError, match="labels are empty"):
+        epoch("instance", labels=LABELS[:0])
+    with pytest.raises(ValueError, match="length 0"):
+        epoch("instance", length=0)
+    with pytest.raises(ValueError, match="per_class 0"):
+        epoch("class_aware", per_class=0)
+    with pytest.raises(ValueError, match="per_class 4 is for the sampler class_aware"):
+        epoch("square_root", per_class=4)
+
+
+# Mixup
+
+
+@given(st.floats(0.05, 5), st.integers(0, 99))
+def test_mixup_is_the_convex_combination_that_it_returns(alpha, seed):
+    images = torch.rand(6, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    labels = torch.arange(6)  # so that label b tells which image was mixed in
+    mixed, first, second, lam = data.mixup(
+        images, labels, alpha, torch.Generator().manual_seed(seed)
+    )
+    assert 0 <= lam <= 1
+    assert torch.equal(first, labels)
+    assert second.sort().values.tolist() == list(range(6))
+    torch.testing.assert_close(mixed, lam * images + (1 - lam) * images[second])
+
+
+def test_mixup_draws_from_the_beta_distribution_and_repeats_with_its_seed():
+    images, labels = torch.zeros(2, 1, 1, 1), torch.zeros(2, dtype=torch.long)
+    for alpha in (0.2, 1.0, 4.0):
+        draws = []
+        for _ in range(2):
+            generator = torch.Generator().manual_seed(0)
+            draws.append(
+                torch.stack([data.mixup(images, labels, alpha, generator)[3] for _ in range(500)])
+            )
+        assert torch.equal(draws[0], draws[1])
+        variance = 1 / (4 * (2 * alpha + 1))
+        assert abs(draws[0].mean() - 0.5) < 4 * (variance / 500) ** 0.5
+        assert abs(draws[0].var() - variance) < 0.2 * variance
+
+
+@pytest.mark.parametrize("alpha", [0.0, -1.0, float("nan"), float("inf")])
+def test_mixup_refuses_an_alpha_that_is_not_positive(alpha):
+    with pytest.raises(ValueError, match=f"alpha {alpha} must be positive and finite"):
+        data.mixup(torch.zeros(2, 1, 1, 1), torch.zeros(2).long(), alpha, torch.Generator())
+
+
+# Streams
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Seven pictures of different sizes, in JPEG and PNG, colour and grey."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("pictures")
+    generator = torch.Generator().manual_seed(0)
+    paths = []
+    for n in range(7):
+        channels, height, width = (3, 40 + 5 * n, 70) if n % 3 else (1, 60, 44)
+        coarse = torch.rand(1, channels, 4, 5, generator=generator) * 255
+        image = functional.interpolate(coarse, (height, width), mode="bilinear").byte()[0]
+        paths.append(f"class{n % 2}/{n}.{'png' if n == 5 else 'JPEG'}")
+        (folder / paths[-1]).parent.mkdir(exist_ok=True)
+        pixels = image.permute(1, 2, 0).numpy().squeeze()
+        Image.fromarray(pixels).save(folder / paths[-1], "PNG" if n == 5 else "JPEG")
+    return data.ImageFiles(folder, tuple(paths), torch.arange(7) % 2)
+
+
+def streamed(files, indices, seed=0, **options):
+    stream = data.Stream(files, batch_size=3, size=28, **options)
+    generator = torch.Generator().manual_seed(seed)
+    return [list(stream.epoch(torch.tensor(indices), generator)) for _ in range(2)]
+
+
+def test_a_stream_gives_the_images_in_order_and_the_rest_in_a_last_batch(pictures):
+    (batches, again) = streamed(pictures, [6, 0, 3, 5])
+    assert [images.shape for images, _ in batches] == [(3, 3, 28, 28), (1, 3, 28, 28)]
+    assert torch.cat([labels for _, labels in batches]).tolist() == [0, 0, 1, 1]
+    assert batches[0][0].dtype == torch.uint8
+    for (images, _), (same, _) in zip(batches, again, strict=True):
+        assert torch.equal(images, same)  # nothing random
+
+
+def test_a_stream_without_augmentation_scales_and_cuts_the_centre(pictures):
+    from PIL import Image
+
+    ((images, _),) = streamed(pictures, [2])[0]
+    pixels = np.array(Image.open(pictures.folder / pictures.paths[2]))  # 50 × 70
+    picture = torch.from_numpy(pixels).permute(2, 0, 1)
+    scaled = functional.interpolate(
+        picture[None].float(), (32, 44), mode="bilinear", antialias=True
+    )  # the shorter side to 28 · 256 / 224
+    wanted = scaled[:, :, 2:30, 8:36]
+    assert (images.float() - wanted).abs().max() <= 1  # rounded once
+
+
+@pytest.mark.parametrize("augmentation", ["crop", "jitter", "randaugment"])
+def test_augmentation_repeats_with_the_seed_whatever_the_workers(pictures, augmentation):
+    indices = [0, 0, 1, 2, 4]
+    first, second = streamed(pictures, indices, augmentation=augmentation)
+    assert not torch.equal(first[0][0][0], first[0][0][1])  # one image twice, two crops
+    assert not torch.equal(first[0][0], second[0][0])  # another epoch
+    torch.manual_seed(99)  # the global generator has no part in it
+    workers = 2 if augmentation == "crop" else 0
+    other = streamed(pictures, indices, augmentation=augmentation, workers=workers)
+    for batches, same in zip((first, second), other, strict=True):
+        for (images, labels), (found, targets) in zip(batches, same, strict=True):
+            assert torch.equal(images, found)
+            assert torch.equal(labels, targets)
+    changed = streamed(pictures, indices, seed=1, augmentation=augmentation)
+    assert not torch.equal(first[0][0], changed[0][0][0])
+
+
+def test_streaming_leaves_the_global_generator_alone(pictures):
+    before = torch.get_rng_state()
+    streamed(pictures, [0, 1], augmentation="randaugment")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("damage", ["truncated", "absent", "empty"])
+def test_an_image_that_cannot_be_read_is_named(pictures, tmp_path, damage):
+    content = (pictures.folder / pictures.paths[1]).read_bytes()
+    path = tmp_path / "broken.JPEG"
+    if damage != "absent":
+        path.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"")
+    files = data.ImageFiles(tmp_path, (path.name,), torch.zeros(1, dtype=torch.long))
+    with pytest.raises(data.DataError, match=f"{path} cannot be read as an image"):
+        streamed(files, [0])
+
+
+def test_bad_arguments_of_a_stream_are_named(pictures):
+    with pytest.raises(ValueError, match="unknown augmentation 'crops'; did you mean crop"):
+        data.Stream(pictures, batch_size=2, augmentation="crops")
+    with pytest.raises(ValueError, match="batch_size 0"):
+        data.Stream(pictures, batch_size=0)
+    with pytest.raises(ValueError, match="workers -1"):
+        data.Stream(pictures, batch_size=2, workers=-1)
+    stream = data.Stream(pictures, batch_size=2, augmentation="crop")
+    with pytest.raises(ValueError, match="augmentation needs a generator"):
+        next(stream.epoch(torch.tensor([0])))
+
+
+def test_a_data_set_is_loaded_by_the_function_made_for_its_size():
+    with pytest.raises(ValueError, match=r"imagenet-lt is too large.*load_files"):
+        data.load("imagenet-lt")
+    with pytest.raises(ValueError, match=r"digits fits.*nclib\.data\.load"):
+        data.load_files("digits")
+    with pytest.raises(ValueError, match="did you mean imagenet-lt"):
+        data.load_files("imagenet")

@@ -38,34 +38,36 @@ class ImageFiles:
         return len(self.paths)
 
 
-def _transform(augmentation: str, size: int) -> Callable[[Tensor], Tensor]:
+def _transform(augmentation: str, size: int) -> Callable[[Any], Tensor]:
     from torchvision.transforms import v2
 
     if augmentation == "none":
-        return v2.Compose([v2.Resize(round(size * 256 / 224)), v2.CenterCrop(size)])
+        steps = [v2.Resize(round(size * 256 / 224)), v2.CenterCrop(size)]
+        return v2.Compose([*steps, v2.PILToTensor()])
     steps = [v2.RandomResizedCrop(size), v2.RandomHorizontalFlip()]
     if augmentation == "jitter":
         steps.append(v2.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4))
     elif augmentation == "randaugment":
         steps.append(v2.RandAugment())
-    return v2.Compose(steps)
+    return v2.Compose([*steps, v2.PILToTensor()])
 
 
 class _Decoded(TorchDataset):
     """Transformed images by (index, seed of the transform's draws)."""
 
-    def __init__(self, files: ImageFiles, transform: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, files: ImageFiles, transform: Callable[[Any], Tensor]) -> None:
         self.files = files
         self.transform = transform
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        from torchvision.io import decode_image
+        from PIL import Image
 
         index, seed = key
         path = self.files.folder / self.files.paths[index]
         try:
-            image = decode_image(str(path), mode="RGB")
-        except RuntimeError as error:
+            with Image.open(path) as file:
+                image = file.convert("RGB")
+        except (OSError, SyntaxError) as error:  # Pillow raises the latter for a broken PNG
             raise DataError(f"{path} cannot be read as an image: {error}") from None
         with torch.random.fork_rng(devices=[]):  # the transforms draw from torch's own generator
             torch.default_generator.manual_seed(seed)
@@ -121,6 +123,7 @@ class Stream:
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # else each epoch draws from the global one
         )
 
     def epoch(
