@@ -1,5 +1,6 @@
 """Losses and class weights: against slow transcriptions, by hand, and at the edges."""
 
+import itertools
 import math
 from functools import partial
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from nclib import geometry, losses
+from nclib.losses._contrastive import _drawn
 
 COUNTS = [100, 30, 7, 1]
 
@@ -314,6 +316,122 @@ def test_gradients_reach_the_features_through_batch_means():
         return within + losses.between_class(means, present=counts > 0)
 
     assert torch.autograd.gradcheck(regularised, (features.requires_grad_(),))
+
+
+# Contrastive losses.
+
+
+def slow_contrastive(queries, labels, views, keys, key_labels, chosen, temperature, targets=None):
+    """With the positives given: for each query, indices of keys."""
+    total, pull = 0.0, 0.0
+    for i, query in enumerate(queries):
+        others = [views[i], *keys, *(targets or [])]
+        powers = [math.exp(cosine(query, other) / temperature) for other in others]
+        terms = [math.log(powers[0] / sum(powers))]
+        terms += [math.log(powers[1 + j] / sum(powers)) for j in chosen[i]]
+        total -= sum(terms) / len(terms)
+        if targets is not None:
+            pull -= math.log(powers[1 + len(keys) + labels[i]] / sum(powers))
+    return total / len(queries), pull / len(queries)
+
+
+def contrastive_batch():
+    queries, labels = batch(6, 5, 3)
+    views, _ = batch(6, 5, 3, seed=1)
+    keys, key_labels = batch(20, 5, 3, seed=2)
+    key_labels[:3] = -1  # of no class
+    return queries, labels, views, keys, key_labels
+
+
+def same_class(labels, key_labels):
+    return [[j for j, k in enumerate(key_labels.tolist()) if k == y] for y in labels.tolist()]
+
+
+def test_contrastive_loss_with_all_positives_is_its_formula():
+    arguments = contrastive_batch()
+    value = losses.supervised_contrastive(*arguments, temperature=0.3)
+    chosen = same_class(arguments[1], arguments[4])
+    lists = (tensor.tolist() for tensor in arguments)
+    expected, _ = slow_contrastive(*lists, chosen, 0.3)
+    assert value.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_contrastive_loss_with_targets_is_its_formula():
+    arguments = contrastive_batch()
+    targets = geometry.simplex_etf(3, 5, generator=torch.Generator().manual_seed(3))
+    value = losses.supervised_contrastive(
+        *arguments, temperature=0.3, targets=targets, target_weight=0.7
+    )
+    lists = (tensor.tolist() for tensor in arguments)
+    chosen = same_class(arguments[1], arguments[4])
+    expected, pull = slow_contrastive(*lists, chosen, 0.3, targets.tolist())
+    assert value.item() == pytest.approx(expected + 0.7 * pull, rel=1e-12)
+
+
+def test_contrastive_loss_without_positives_is_that_of_the_two_views():
+    arguments = contrastive_batch()
+    value = losses.supervised_contrastive(*arguments, temperature=0.3, positives=0)
+    lists = (tensor.tolist() for tensor in arguments)
+    expected, _ = slow_contrastive(*lists, [[]] * 6, 0.3)
+    assert value.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_as_many_positives_as_there_are_is_all_of_them():
+    arguments = contrastive_batch()
+    every = losses.supervised_contrastive(*arguments)
+    torch.testing.assert_close(losses.supervised_contrastive(*arguments, positives=20), every)
+    torch.testing.assert_close(losses.supervised_contrastive(*arguments, positives=99), every)
+
+
+def test_positives_are_drawn_without_replacement_and_all_alike():
+    candidates = torch.tensor([[True, False, True, True, True, False]]).expand(4000, 6)
+    drawn = _drawn(candidates, 3, torch.Generator().manual_seed(0))
+    assert (drawn.sum(1) == 3).all()
+    assert not drawn[:, [1, 5]].any()
+    # Each is drawn with probability 3/4: five standard deviations are 0.034.
+    torch.testing.assert_close(
+        drawn[:, [0, 2, 3, 4]].double().mean(0),
+        torch.full((4,), 0.75, dtype=torch.float64),
+        rtol=0,
+        atol=0.034,
+    )
+    few = torch.tensor([[True, False, False, True, False, False]])
+    assert torch.equal(_drawn(few, 3, None), few)
+
+
+def test_the_same_generator_draws_the_same_positives():
+    arguments = contrastive_batch()
+    first, second, third = (
+        losses.supervised_contrastive(
+            *arguments, positives=2, generator=torch.Generator().manual_seed(seed)
+        )
+        for seed in (0, 0, 1)
+    )
+    assert first == second
+    assert first != third
+
+
+def test_gradient_of_the_contrastive_loss():
+    queries, labels, views, keys, key_labels = contrastive_batch()
+    targets = geometry.simplex_etf(3, 5, generator=torch.Generator().manual_seed(3))
+
+    def loss(queries, views):
+        return losses.supervised_contrastive(
+            queries, labels, views, keys, key_labels, temperature=0.5, targets=targets
+        )
+
+    assert torch.autograd.gradcheck(loss, (queries.requires_grad_(), views.requires_grad_()))
+
+
+@given(st.permutations(range(5)))
+def test_targets_are_assigned_as_the_best_of_all_permutations(order):
+    etf = geometry.simplex_etf(5, 6, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(5, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    centres = etf[list(order)] + 0.3 * noise
+    assigned = losses.assigned_targets(centres, etf)
+    unit = functional.normalize(centres)
+    best = max((unit * etf[list(p)]).sum().item() for p in itertools.permutations(range(5)))
+    assert (unit * assigned).sum().item() == pytest.approx(best, rel=1e-12)
 
 
 # By hand.
@@ -662,6 +780,40 @@ LOGITS, LABELS = torch.zeros(3, 2), torch.tensor([0, 1, 1])
             lambda: losses.label_aware_smoothing(LOGITS[:, :1], LABELS * 0, [5]),
             ValueError,
             r"at least 2 classes, got 1",
+        ),
+        (
+            lambda: losses.supervised_contrastive(LOGITS, LABELS, LOGITS[:2], LOGITS, LABELS),
+            ValueError,
+            r"views.*\(3, 2\), got \(2, 2\)",
+        ),
+        (
+            lambda: losses.supervised_contrastive(LOGITS, LABELS, LOGITS, LOGITS, LABELS[:2]),
+            ValueError,
+            r"key_labels.*\(3,\).*got \(2,\)",
+        ),
+        (
+            lambda: losses.supervised_contrastive(
+                LOGITS, LABELS, LOGITS, LOGITS, LABELS, positives=-1
+            ),
+            ValueError,
+            r"positives is -1",
+        ),
+        (
+            lambda: losses.supervised_contrastive(
+                LOGITS, LABELS, LOGITS, LOGITS, LABELS, targets=torch.eye(2)[:1]
+            ),
+            ValueError,
+            r"label 1 is out of range: expected 0 to 0",
+        ),
+        (
+            lambda: losses.supervised_contrastive(LOGITS, -LABELS, LOGITS, LOGITS, LABELS),
+            ValueError,
+            r"label -1 is out of range",
+        ),
+        (
+            lambda: losses.assigned_targets(LOGITS, LOGITS[:2]),
+            ValueError,
+            r"targets.*\(3, 2\), got \(2, 2\)",
         ),
         (lambda: losses.ride(LOGITS, LABELS, [5, 1]), ValueError, r"\(N, E, K\), got \(3, 2\)"),
         (

@@ -9,6 +9,7 @@ Every function refuses arguments whose shapes or types do not fit. Values are ch
 that is free of a wait for the accelerator: on the CPU, and not under ``torch.compile``.
 """
 
+from nclib.losses._contrastive import assigned_targets, supervised_contrastive
 from nclib.losses._experts import ride
 from nclib.losses._features import (
     between_class,
@@ -30,6 +31,7 @@ from nclib.losses._weights import effective_number_weights, inverse_frequency_we
 
 __all__ = [
     "arb",
+    "assigned_targets",
     "balanced_softmax",
     "between_class",
     "cb_focal",
@@ -43,5 +45,6 @@ __all__ = [
     "ldam",
     "logit_adjusted",
     "ride",
+    "supervised_contrastive",
     "within_class",
 ]

@@ -23,7 +23,9 @@ def matrix(name: str, value: Any) -> Tensor:
     return value.float() if value.dtype.itemsize < 4 else value
 
 
-def batch(name: str, rows: Any, labels: Any, num_classes: int | None = None) -> tuple[Tensor, ...]:
+def batch(
+    name: str, rows: Any, labels: Any, num_classes: float | None = None
+) -> tuple[Tensor, Tensor]:
     """The rows (N, ·) in float32 at least, and their labels as int64; K is as given, or columns."""
     rows = matrix(name, rows)
     if not isinstance(labels, Tensor):
@@ -35,6 +37,7 @@ def batch(name: str, rows: Any, labels: Any, num_classes: int | None = None) -> 
             f"labels must have shape ({len(rows)},), one for each row of {name}, "
             f"got {tuple(labels.shape)}"
         )
+    labels = labels.long()
     num_classes = rows.shape[1] if num_classes is None else num_classes
     if _can_look(labels):
         wrong = labels[(labels < 0) | (labels >= num_classes)]
@@ -42,7 +45,7 @@ def batch(name: str, rows: Any, labels: Any, num_classes: int | None = None) -> 
             raise ValueError(
                 f"label {int(wrong[0])} is out of range: expected 0 to {num_classes - 1}"
             )
-    return rows, labels.long()
+    return rows, labels
 
 
 def same_dim(name: str, rows: Tensor, features: Tensor) -> None:

@@ -127,7 +127,7 @@ def between_class(
     present_rows = present[:, None]
     centres = centres.masked_fill(~present_rows, 0.0)
     count = present.sum().clamp_min(1)
-    unit = _unit((centres - centres.sum(0) / count).masked_fill(~present_rows, 0.0))
+    unit = unit_rows((centres - centres.sum(0) / count).masked_fill(~present_rows, 0.0))
     pairs = (present_rows & present).fill_diagonal_(False)
     with torch.autocast(centres.device.type, enabled=False):
         cosines = unit @ unit.T
@@ -163,7 +163,7 @@ def dot_regression(
     etf = _check.matrix("etf", etf)
     features, labels = _check.batch("features", features, labels, len(etf))
     _check.same_dim("etf", etf, features)
-    cosines = (_unit(features) * _unit(etf).index_select(0, labels)).sum(1)
+    cosines = (unit_rows(features) * unit_rows(etf).index_select(0, labels)).sum(1)
     return 0.5 * (cosines - 1).square().mean()
 
 
@@ -177,7 +177,7 @@ def _squared_distances(
     return (features - centres.index_select(0, labels)).square().sum(1), labels, len(centres)
 
 
-def _unit(rows: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
+def unit_rows(rows: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
     """The rows at unit norm; a row that is zero stays so, and gets no gradient."""
     norms = rows.norm(dim=1, keepdim=True)
     return rows / norms.masked_fill(norms == 0, torch.inf)
