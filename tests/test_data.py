@@ -487,6 +487,7 @@ def test_a_stream_without_augmentation_scales_and_cuts_the_centre(pictures):
     assert (images.float() - wanted).abs().max() <= 1  # rounded once
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize("augmentation", ["crop", "jitter", "randaugment"])
 def test_augmentation_repeats_with_the_seed_whatever_the_workers(pictures, augmentation):
     indices = [0, 0, 1, 2, 4]
@@ -502,6 +503,15 @@ def test_augmentation_repeats_with_the_seed_whatever_the_workers(pictures, augme
             assert torch.equal(labels, targets)
     changed = streamed(pictures, indices, seed=1, augmentation=augmentation)
     assert not torch.equal(first[0][0], changed[0][0][0])
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_epoch_left_early_does_not_leak_into_the_next(pictures, workers):
+    stream = data.Stream(pictures, batch_size=1, size=28, workers=workers)
+    next(stream.epoch(torch.arange(7)))
+    labels = [int(label) for _, label in stream.epoch(torch.tensor([1, 0, 1, 3, 5]))]
+    assert labels == [1, 0, 1, 1, 1]
 
 
 def test_streaming_leaves_the_global_generator_alone(pictures):

@@ -1,6 +1,7 @@
 """Recipes: manifests that hold, files that are refused, one clear line when nothing is there."""
 
 import dataclasses
+import doctest
 import gzip
 import hashlib
 import io
@@ -99,6 +100,12 @@ def test_the_list_names_every_data_set_and_whether_it_is_built():
 
 def test_every_recipe_belongs_to_a_data_set_of_the_library():
     assert RECIPES.keys() == data.DATASETS.keys()
+
+
+def test_examples_in_docstrings_are_true():
+    found = [doctest.testmod(module) for module in (data_recipes, long_tailed)]
+    assert sum(result.attempted for result in found) > 0
+    assert not any(result.failed for result in found)
 
 
 def test_all_means_every_recipe_that_is_listed(monkeypatch):

@@ -74,6 +74,19 @@ class _Decoded(TorchDataset):
             return self.transform(image), self.files.labels[index]
 
 
+class _Plan:
+    """The batches of the current epoch; the loader, which outlives it, asks anew every epoch."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[tuple[int, int]]] = []
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
 class Stream:
     """Batches of images read from their files.
 
@@ -116,7 +129,7 @@ class Stream:
         self.batch_size = batch_size
         self.random = augmentation != "none"
         self.device = torch.device(device)
-        self._plan: list[list[Any]] = []  # the batches of the epoch; the loader reads it anew
+        self._plan = _Plan()
         self._loader: DataLoader[Any] = DataLoader(
             _Decoded(files, _transform(augmentation, size)),
             batch_sampler=self._plan,
@@ -132,7 +145,8 @@ class Stream:
         """The images of these indices in order, and their labels.
 
         Every image has its own seed, drawn from the generator before the first batch, so that the
-        batches do not depend on the number of workers.
+        batches do not depend on the number of workers. An epoch may be left early; with workers,
+        the next call ends it.
 
         Args:
             indices: of the images; for training, what ``sampler`` gives.
@@ -150,7 +164,7 @@ class Stream:
                 2**62, (len(indices),), generator=generator, device=generator.device
             )
         keys = list(zip(indices.tolist(), seeds.tolist(), strict=True))
-        self._plan[:] = [
+        self._plan.batches = [
             keys[start : start + self.batch_size] for start in range(0, len(keys), self.batch_size)
         ]
         for images, labels in self._loader:
