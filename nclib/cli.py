@@ -87,7 +87,8 @@ def train(
         Path | None, typer.Option(help="A JSON file with the fields of one RunConfig.")
     ] = None,
     grid: Annotated[
-        Path | None, typer.Option(help="A JSON file with a list of such, or PAPER/PROFILE.")
+        list[Path] | None,
+        typer.Option(help="A JSON file with a list of such, or PAPER/PROFILE; several in order."),
     ] = None,
     record: Annotated[
         str | None, typer.Option("--id", help="Repeat this record of the ledger.")
@@ -99,14 +100,26 @@ def train(
     publish: Annotated[
         bool, typer.Option("--publish", help="Put the records into the published ledger.")
     ] = False,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds after which to save the unfinished runs and stop."),
+    ] = None,
 ) -> None:
-    """Train what the ledger lacks: one configuration, a grid, or a record's once more."""
-    if sum(choice is not None for choice in (config, grid, record)) != 1:
+    """Train what the ledger lacks: one configuration, grids, or a record's once more.
+
+    Stopped by the time limit or SIGTERM, it exits with status 3, and the same command goes on,
+    also on another machine with the folder that NCLIB_CACHE names.
+    """
+    if sum(bool(choice) for choice in (config, grid, record)) != 1:
         _refuse("name one of --config, --grid and --id")
+    import time
+
     from nclib import runs
     from nclib.runs import ledger
+    from nclib.train import StoppedError
 
-    before = None
+    until = None if time_limit is None else time.time() + time_limit
+    before, unpublished = None, None
     with _told():
         if record is not None:
             before = _record(record)
@@ -114,17 +127,31 @@ def train(
         elif config is not None:
             configs = [runs.RunConfig.model_validate_json(config.read_text())]
         else:
-            configs = runs.read_grid(grid or "")
-        for made in runs.get_all(configs, jobs=jobs, recompute=recompute):
-            place = ledger.cache_path(made.config) if recompute else ledger.find_path(made.config)
-            if publish:
-                place = ledger.publish(made)
-            typer.echo(f"{made.id}  {made.profile}  {place}")
-            if before is not None:
-                rows = [
-                    [k, _number(before.final.get(k)), _number(made.final[k])] for k in made.final
-                ]
-                _table(["final", "in the ledger", "now"], rows)
+            listed = [one for source in grid or [] for one in runs.read_grid(source)]
+            configs = list({one.id: one for one in listed}.values())
+        made_now = runs.get_all(configs, jobs=jobs, recompute=recompute, until=until)
+        try:
+            for made in made_now:
+                place = (
+                    ledger.cache_path(made.config) if recompute else ledger.find_path(made.config)
+                )
+                if publish:
+                    try:
+                        place = ledger.publish(made)
+                    except OSError as error:  # the record is in the cache: the others go on
+                        unpublished = error
+                typer.echo(f"{made.id}  {made.profile}  {place}")
+                if before is not None:
+                    rows = [
+                        [k, _number(before.final.get(k)), _number(made.final[k])]
+                        for k in made.final
+                    ]
+                    _table(["final", "in the ledger", "now"], rows)
+        except StoppedError as error:
+            typer.echo(f"nclib: {error}", err=True)
+            raise typer.Exit(3) from None
+    if unpublished is not None:
+        _refuse(f"not all could be published: {unpublished}; they are in {ledger.cache_root()}")
 
 
 ledger_app = typer.Typer(help="The published run records.", no_args_is_help=True)

@@ -140,7 +140,7 @@ def interrupted(monkeypatch, run, *, after, **options):
     """Train, and stop in the middle of the run."""
 
     class Stopping(fit_module.Progress):
-        def update(self, epoch, images_per_second):
+        def update(self, epoch, *shown):
             if epoch["epoch"] == after:
                 raise _Stop
 

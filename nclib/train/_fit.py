@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
+import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from nclib.runs._config import RunConfig
 from nclib.runs._provenance import provenance
 from nclib.runs._record import RunRecord
-from nclib.train import _checkpoint, _evaluate
+from nclib.train import _checkpoint, _evaluate, _processes
 from nclib.train._memory import peak_memory_mib
 from nclib.train._progress import Progress
-from nclib.train._run import DivergedError, Run, generator
+from nclib.train._run import DivergedError, Position, Run, generator
+from nclib.train._stop import Stop, StoppedError
 
-__all__ = ["DivergedError", "fit"]
+__all__ = ["DivergedError", "StoppedError", "fit"]
+
 
 
 def fit(
@@ -26,6 +29,7 @@ def fit(
     checkpoint_every: int = 10,
     network: Path | None = None,
     base: Path | None = None,
+    until: float | None = None,
 ) -> RunRecord:
     """Train one network and record what it became.
 
@@ -42,53 +46,95 @@ def fit(
         network: file for the weights of the finished network; None: they are not kept.
         base: the file that ``network`` named when ``config.first_stage()`` was trained, where there
             is such a stage; None: that is trained first.
+        until: when to stop, in seconds since the epoch as ``time.time()`` gives them; None: at the
+            end alone.
 
     Raises:
         DataError: if the data set is absent or corrupted.
         DivergedError: if the loss is not finite; the message names the step and the learning rate,
             and the last checkpoint stays.
+        StoppedError: if it is time, or if SIGTERM came and there is a checkpoint to write; the
+            checkpoint is saved after the step.
         ValueError: if the checkpoint is damaged or belongs to another configuration.
     """
-    run = Run(config, _base_network(config, base, progress, checkpoint, checkpoint_every))
-    first, last = run.stage.start, run.stage.end
-    epochs: list[dict[str, Any]] = []
-    collapse: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
-    seconds = 0.0
+    run = Run(config, _base_network(config, base, progress, checkpoint, checkpoint_every, until))
+    course = _Course([], {"train": [], "test": []}, 0.0, None)
     if checkpoint is not None and checkpoint.exists():
         state = _checkpoint.load(checkpoint, config, run.device)
         run.load_state(state["run"])
-        epochs, collapse, seconds = state["epochs"], state["collapse"], state["seconds"]
-    start = first + len(epochs)
-    if start == first:
-        _measure(run, collapse, epoch=first)
+        course = _Course(*(state[name] for name in _Course._fields))
+    with Stop(until, listen=checkpoint is not None) as stop:
+        course = _train(run, course, stop, progress, checkpoint, checkpoint_every)
+    record = _record(run, course)
+    if network is not None:
+        _save(network, config, {"network": run.final_state()})
+    _processes.wait()
+    return record
 
-    shown = Progress(progress, config, last)
-    training = time.perf_counter()
-    for epoch in range(start + 1, last + 1):
-        entry: dict[str, Any] = {"epoch": epoch, **run.train_epoch(epoch)}
-        seconds += time.perf_counter() - training
+
+class _Course(NamedTuple):
+    """How far training has come, and what it gave."""
+
+    epochs: list[dict[str, Any]]
+    collapse: dict[str, list[dict[str, Any]]]
+    seconds: float
+    position: tuple[Any, ...] | None  # within the epoch that follows
+
+
+def _train(
+    run: Run,
+    course: _Course,
+    stop: Stop,
+    progress: bool | None,
+    checkpoint: Path | None,
+    checkpoint_every: int,
+) -> _Course:
+    """Go on until the last epoch, or until it is to stop."""
+    config, (epochs, collapse, seconds, position) = run.config, course
+    first, last = run.stage.start, run.stage.end
+    if not collapse["train"]:
+        _measure(run, collapse, epoch=first)
+    shown = Progress(progress, config, first + len(epochs), last)
+
+    def save(position: Position | None) -> None:
+        if checkpoint is not None:
+            state = _Course(epochs, collapse, seconds, position and tuple(position))._asdict()
+            _save(checkpoint, config, {"run": run.state(), **state})
+
+    kept = "the same call goes on from there" if checkpoint else "without a checkpoint"
+    for epoch in range(first + len(epochs) + 1, last + 1):
+        began = time.perf_counter()
+        made = run.train_epoch(epoch, Position(*position) if position else None, stop)
+        seconds += time.perf_counter() - began
+        position = None
+        if isinstance(made, Position):
+            save(made)
+            raise StoppedError(f"run {config.id} stopped in epoch {epoch} of {last}; {kept}")
+        entry: dict[str, Any] = {"epoch": epoch, **made}
         epochs.append(entry)
-        ends = epoch == last
-        if epoch % config.measure_every == 0 or ends:
+        if epoch % config.measure_every == 0 or epoch == last:
             entry.update(_measure(run, collapse, epoch))
         elif epoch % config.evaluate_every == 0:
             entry.update(_evaluate.shots(run.passed(run.test), run.counts))
-        if checkpoint is not None and (epoch - first) % checkpoint_every == 0 and not ends:
-            state = {
-                "run": run.state(),
-                "epochs": epochs,
-                "collapse": collapse,
-                "seconds": seconds,
-            }
-            _checkpoint.save(checkpoint, config, state)
-        shown.update(entry, images_per_second=len(epochs) * len(run.train.labels) / seconds)
-        training = time.perf_counter()
+        told = stop()
+        if (epoch - first) % checkpoint_every == 0 or epoch == last or told:
+            save(None)
+        speed = len(epochs) * len(run.train.labels) / seconds
+        shown.update(entry, speed, collapse["train"])
+        if told and epoch < last:
+            raise StoppedError(f"run {config.id} stopped after epoch {epoch} of {last}; {kept}")
     shown.close()
+    return _Course(epochs, collapse, seconds, None)
 
-    record = _record(run, epochs, collapse, seconds)
-    if network is not None:
-        _checkpoint.save(network, config, {"network": run.final_state()})
-    return record
+
+def _save(path: Path, config: RunConfig, state: dict[str, Any]) -> None:
+    """Save from one process; a disk that is full costs what is saved, not the run."""
+    if _processes.rank() > 0:
+        return
+    try:
+        _checkpoint.save(path, config, state)
+    except OSError as error:
+        warnings.warn(f"{path} could not be saved: {error}; training goes on", stacklevel=2)
 
 
 def _base_network(
@@ -97,6 +143,7 @@ def _base_network(
     progress: bool | None,
     checkpoint: Path | None,
     checkpoint_every: int,
+    until: float | None,
 ) -> Any:
     """The weights that a run starts from, where its method has a base."""
     first = config.first_stage()
@@ -115,6 +162,7 @@ def _base_network(
             checkpoint=before,
             checkpoint_every=checkpoint_every,
             network=made,
+            until=until,
         )
         return _checkpoint.load(made, first, "cpu")["network"]
 
@@ -128,13 +176,8 @@ def _measure(run: Run, collapse: dict[str, list[dict[str, Any]]], epoch: int) ->
     return _evaluate.shots(test, run.counts)
 
 
-def _record(
-    run: Run,
-    epochs: list[dict[str, Any]],
-    collapse: dict[str, list[dict[str, Any]]],
-    seconds: float,
-) -> RunRecord:
-    config = run.config
+def _record(run: Run, course: _Course) -> RunRecord:
+    config, (epochs, collapse, seconds, _) = run.config, course
     train, test = run.passed(run.train), run.passed(run.test)
     final = _evaluate.finals(train, test, run.counts, run.objective)
     reached = [(e["test_accuracy"], -e["epoch"]) for e in epochs if "test_accuracy" in e]

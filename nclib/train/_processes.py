@@ -45,6 +45,23 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
+def any_of(told: bool) -> bool:
+    """Whether it holds in any process."""
+    if world_size() == 1:
+        return told
+    votes = torch.tensor(int(told))
+    if dist.get_backend() == "nccl":
+        votes = votes.cuda()
+    dist.all_reduce(votes)
+    return bool(votes)
+
+
+def wait() -> None:
+    """Until all processes are here."""
+    if world_size() > 1:
+        dist.barrier()
+
+
 def own(rows: Tensor) -> Tensor:
     """The rows of a batch that this process takes: contiguous, and as even as can be."""
     return rows.tensor_split(world_size())[rank()] if world_size() > 1 else rows

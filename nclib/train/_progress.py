@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nclib.runs._config import RunConfig
@@ -15,24 +17,35 @@ class Progress:
     Args:
         enabled: None: when stderr is a terminal, which it is not in a notebook or in CI.
         config: of the run that is shown.
+        first: epochs that are done.
         last: its last epoch.
     """
 
-    def __init__(self, enabled: bool | None, config: RunConfig, last: int) -> None:
+    def __init__(self, enabled: bool | None, config: RunConfig, first: int, last: int) -> None:
         self._enabled = sys.stderr.isatty() if enabled is None else enabled
-        self._config, self._last = config, last
+        self._config, self._first, self._last = config, first, last
+        self._began = time.monotonic()
         self._shown = False
 
-    def update(self, epoch: Mapping[str, Any], images_per_second: float) -> None:
-        """Show an epoch's numbers."""
+    def update(
+        self,
+        epoch: Mapping[str, Any],
+        images_per_second: float,
+        collapse: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Show an epoch's numbers, and the last NC1 measured on the training images."""
         if not self._enabled:
             return
+        spent = time.monotonic() - self._began
+        done = epoch["epoch"] - self._first
+        left = datetime.timedelta(seconds=round(spent / done * (self._last - epoch["epoch"])))
         line = (
             f"{self._config.id}  epoch {epoch['epoch']}/{self._last}  "
             f"loss {epoch['loss']:.4f}  accuracy {epoch['train_accuracy']:.1%}  "
-            f"{images_per_second:,.0f} images/s"
+            f"NC1 {collapse[-1]['report']['nc1']:.3g}  "
+            f"{images_per_second:,.0f} images/s  {left} left"
         )
-        sys.stderr.write(f"\r{line:<78}")
+        sys.stderr.write(f"\r{line:<100}")
         sys.stderr.flush()
         self._shown = True
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,6 +22,15 @@ _CHECK_EVERY = 50  # steps; on an accelerator, looking at a loss waits for it
 
 class DivergedError(ArithmeticError):
     """The loss is no longer a finite number."""
+
+
+class Position(NamedTuple):
+    """Where training stopped within an epoch."""
+
+    batches: int  # done
+    draws: Tensor  # state of the epoch's generator
+    loss: float  # sum over the images
+    correct: float
 
 
 class Run:
@@ -108,49 +117,65 @@ class Run:
         if self.centres is not None:
             self.centres.load_state_dict(state["centres"])
 
-    def train_epoch(self, epoch: int) -> dict[str, float]:
-        """One pass over as many images as there are; the means of what the minibatches gave."""
-        stage, config = self.stage, self.stage.schedule
-        count, done = len(self.train.labels), epoch - 1 - stage.start
+    def train_epoch(
+        self, epoch: int, position: Position | None, stop: Callable[[], bool]
+    ) -> dict[str, float] | Position:
+        """One pass over as many images as there are; the means of what the minibatches gave.
+
+        Args:
+            epoch: its number, from 1.
+            position: where to go on; None: from the epoch's beginning.
+            stop: asked after every step; if so, the position is returned instead.
+        """
+        config = self.stage.schedule
         draws = generator(config.seed, epoch)
-        order = data.sampler(stage.sampler, self.train.labels, generator=draws)
-        steps = -(-count // config.batch_size)
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
-        correct = torch.zeros((), device=self.device)
+        order = data.sampler(self.stage.sampler, self.train.labels, generator=draws)
+        batches = order.split(config.batch_size)
+        begin, loss, correct = 0, 0.0, 0.0
+        if position is not None:
+            begin, state, loss, correct = position
+            draws.set_state(state)
+        sums = torch.tensor([loss, correct], dtype=torch.float64, device=self.device)
         recent: list[Tensor] = []
         self._training_mode()
-        for number, chosen in enumerate(order.split(config.batch_size)):
-            step = done * steps + number
-            rate = learning_rate(config, step, steps)
-            for group in self.optimizers[0].param_groups:
-                group["lr"] = rate
-            images, labels = self._batch(chosen, draws)
-            features, scores = self.model(_processes.own(images))
-            features = _processes.gather(features.float())
-            scores = _processes.gather(scores.float())
-            loss = self.objective.loss(features, scores, labels, epoch - 1)
-            for optimizer in self.optimizers:
-                optimizer.zero_grad(set_to_none=True)
-            self.fabric.backward(loss)
-            for optimizer in self.optimizers:
-                optimizer.step()
-            if self.averaged is not None:
-                self.averaged.update_parameters(self.network)
+        for number in range(begin, len(batches)):
+            step = (epoch - 1 - self.stage.start) * len(batches) + number
+            rate = learning_rate(config, step, len(batches))
+            value, right = self._step(*self._batch(batches[number], draws), rate, epoch)
             with torch.no_grad():
-                value = loss.detach()
-                total += value.double() * len(chosen)
-                predicted = self.objective.predict(scores.detach())
-                for own, share in labels:
-                    correct += (predicted == own).sum() * share
+                sums += torch.stack([value.double() * len(batches[number]), right.double()])
             recent.append(value)
-            if len(recent) == _CHECK_EVERY or number == steps - 1:
-                self._check(recent, step, epoch, steps)
+            ends = number == len(batches) - 1
+            told = stop() and not ends
+            if len(recent) == _CHECK_EVERY or ends or told:
+                self._check(recent, step, epoch, len(batches))
                 recent.clear()
-        return {
-            "loss": total.item() / count,
-            "train_accuracy": correct.item() / count,
-            "lr": rate,
-        }
+            if told:
+                return Position(number + 1, draws.get_state(), *sums.tolist())
+        loss, correct = (sums / len(order)).tolist()
+        return {"loss": loss, "train_accuracy": correct, "lr": rate}
+
+    def _step(
+        self, images: Tensor, labels: Mixed, rate: float, epoch: int
+    ) -> tuple[Tensor, Tensor]:
+        """One step; the batch's loss, and how many of its predictions are right."""
+        for group in self.optimizers[0].param_groups:
+            group["lr"] = rate
+        features, scores = self.model(_processes.own(images))
+        features = _processes.gather(features.float())
+        scores = _processes.gather(scores.float())
+        loss = self.objective.loss(features, scores, labels, epoch - 1)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.network)
+        with torch.no_grad():
+            predicted = self.objective.predict(scores)
+            right = torch.stack([(predicted == own).sum() * share for own, share in labels]).sum()
+        return loss.detach(), right
 
     def _training_mode(self) -> None:
         self.model.train()

@@ -1,0 +1,55 @@
+"""Stopping before the end: on SIGTERM, or when time is up."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from nclib.train import _processes
+
+
+class StoppedError(RuntimeError):
+    """Training stopped before its end, and its state is saved; the same call goes on from there."""
+
+
+class Stop:
+    """Whether training is to stop after the step that it is in.
+
+    While it is entered, SIGTERM asks for that instead of ending the process; a signal handler is
+    possible in the main thread alone, so elsewhere only the time counts.
+
+    Args:
+        until: in seconds since the epoch, as ``time.time()``; None: no limit.
+        listen: whether to mind SIGTERM.
+    """
+
+    def __init__(self, until: float | None, *, listen: bool) -> None:
+        self._until = until
+        self._listen = listen and threading.current_thread() is threading.main_thread()
+        self._told = False
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        if self._listen:
+            self._before = signal.signal(signal.SIGTERM, self._tell)
+        return self
+
+    def _tell(self, number: int, frame: FrameType | None) -> None:
+        self._told = True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if self._listen:
+            signal.signal(signal.SIGTERM, self._before)
+
+    def __call__(self) -> bool:
+        """Whether any process has been told, or its time is up."""
+        late = self._until is not None and time.time() >= self._until
+        return _processes.any_of(self._told or late)
