@@ -44,7 +44,7 @@ def test_shot_accuracy_is_that_of_a_loop(seed):
         for name in ("all", group):
             groups[name].append(label == prediction)
     expected = {name: np.mean(hits) if hits else None for name, hits in groups.items()}
-    result = shot_accuracy(torch.from_numpy(predictions), torch.from_numpy(labels), counts)
+    result = shot_accuracy(torch.from_numpy(predictions), torch.from_numpy(labels), counts.tolist())
     assert result._asdict() == pytest.approx(expected)
 
 

@@ -24,7 +24,7 @@ def matrix(name: str, value: Any) -> Tensor:
 
 
 def batch(
-    name: str, rows: Any, labels: Any, num_classes: float | None = None
+    name: str, rows: Any, labels: Any, num_classes: int | float | None = None
 ) -> tuple[Tensor, Tensor]:
     """The rows (N, ·) in float32 at least, and their labels as int64; K is as given, or columns."""
     rows = matrix(name, rows)

@@ -60,8 +60,8 @@ def supervised_contrastive(
     >>> supervised_contrastive(one, none + 1, one, other, none, temperature=1.0)  # log(1 + 1/e)
     tensor(0.3133)
     """
-    _check.number("temperature", temperature, above=0)
-    _check.number("target_weight", target_weight, least=0)
+    _check.number("temperature", temperature, above=0.0)
+    _check.number("target_weight", target_weight, least=0.0)
     if positives is not None and positives < 0:
         raise ValueError(f"positives is {positives}, expected 0 or more")
     num_classes = math.inf if targets is None else len(targets)

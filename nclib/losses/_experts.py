@@ -55,7 +55,7 @@ def ride(
     ... )
     tensor(True)
     """
-    _check.number("diversity", diversity, least=0)
+    _check.number("diversity", diversity, least=0.0)
     if not 0 <= spread < 1:
         raise ValueError(f"spread is {spread}, expected in [0, 1)")
     if not isinstance(scores, Tensor) or scores.ndim != 3:

@@ -44,8 +44,8 @@ def ldam(
     >>> ldam(one, torch.tensor([0]), [16, 1], max_margin=0.5, scale=4.0)  # log(1 + exp(-3))
     tensor(0.0486)
     """
-    _check.number("max_margin", max_margin, least=0)
-    _check.number("scale", scale, above=0)
+    _check.number("max_margin", max_margin, least=0.0)
+    _check.number("scale", scale, above=0.0)
     logits, labels = _check.batch("logits", logits, labels)
     relative = _check.counts(counts, logits.shape[1]).to(logits) ** -0.25
     margins = max_margin / relative.amax() * relative
@@ -80,7 +80,7 @@ def logit_adjusted(
     >>> logit_adjusted(torch.zeros(1, 2), torch.tensor([1]), [3, 1])  # log 4
     tensor(1.3863)
     """
-    _check.number("tau", tau, least=0)
+    _check.number("tau", tau, least=0.0)
     logits, labels = _check.batch("logits", logits, labels)
     numbers = _check.counts(counts, logits.shape[1]).to(logits)
     moved = logits + tau * (numbers / numbers.sum()).log()
@@ -138,7 +138,7 @@ def focal(
     >>> focal(torch.zeros(1, 2), torch.tensor([0]))  # (1/2)² log 2
     tensor(0.1733)
     """
-    _check.number("gamma", gamma, least=0)
+    _check.number("gamma", gamma, least=0.0)
     logits, labels = _check.batch("logits", logits, labels)
     log_p = functional.log_softmax(logits, dim=1).gather(1, labels[:, None])[:, 0]
     # 1 − p without cancellation; the clamp keeps the power's slope finite where p is 1.
