@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,16 @@ from nclib.papers import (
     _cases,
     _claim,
     _class_encoding,
+    _inducing_nc,
+    _inducing_nc_checks,
+    _inducing_nc_results,
     _networks,
     class_encoding_runs,
 )
 from nclib.runs import RunConfig, RunRecord, ledger
 
 HOLDS = Evidence(1e-12, 1e-6, 10, "misfit")
+UNDECIDED = Evidence(1.0, 0.0, 2, "effect", ">=", margin=2.0)
 FAILS = Evidence(0.3, 1e-6, 10, "misfit")
 ALL = [claim for paper in papers.PAPERS.values() for claim in paper.claims]
 EXACT = [claim for claim in ALL if claim.profile == "exact"]
@@ -43,6 +48,10 @@ EXACT = [claim for claim in ALL if claim.profile == "exact"]
         ([FAILS, None], "contradicted"),
         ([None], "not run"),
         ([None, None], "not run"),
+        ([UNDECIDED], "undecided"),
+        ([UNDECIDED, None], "undecided"),
+        ([UNDECIDED, FAILS], "contradicted"),
+        ([UNDECIDED, HOLDS], "partly"),
     ],
 )
 def test_the_rule(printed: list[Evidence | None], verdict: str) -> None:
@@ -59,6 +68,24 @@ def test_evidence_is_judged_by_its_value() -> None:
     assert not Evidence(1.1, 1.0, 1, "misfit").ok
     assert Evidence(1.1, 1.0, 1, "effect", ">=").ok
     assert not Evidence(0.9, 1.0, 1, "effect", ">=").ok
+
+
+@pytest.mark.parametrize(
+    ("value", "margin", "ok", "undecided"),
+    [
+        (3.0, 2.0, True, False),
+        (1.0, 2.0, False, True),
+        (-1.0, 2.0, False, True),
+        (-3.0, 2.0, False, False),
+        (9.0, math.inf, False, True),  # a single run
+        (math.nan, 2.0, False, False),
+    ],
+)
+def test_an_interval_with_the_bound_inside_decides_nothing(
+    value: float, margin: float, ok: bool, undecided: bool
+) -> None:
+    evidence = Evidence(value, 0.0, 2, "effect", ">=", margin)
+    assert (evidence.ok, evidence.undecided) == (ok, undecided)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -107,9 +134,36 @@ def test_this_paper_is_judged_as_its_chapters_prove() -> None:
     assert set(verdicts.values()) == {"reproduced", "partly", "contradicted"}
 
 
+def test_the_paper_on_inducing_collapse_is_judged_as_its_chapters_prove() -> None:
+    found = {c.id.partition("/")[2]: c.verdict for c in EXACT if c.paper == "inducing-nc"}
+    by_verdict = {
+        word: {name for name, verdict in found.items() if verdict == word}
+        for word in ("reproduced", "partly", "contradicted")
+    }
+    assert by_verdict == {
+        "reproduced": {"prop-1", "prop-4", "text-table-5"},
+        "partly": {
+            "prop-3",
+            "eq-17",
+            "text-table-2",
+            "text-table-3",
+            "text-table-6",
+            "text-table-7",
+        },
+        "contradicted": {
+            "prop-1-text",
+            "prop-2",
+            "eq-12",
+            "prop-4-proof",
+            "eq-6",
+            "caption-table-3",
+        },
+    }
+
+
 @pytest.mark.parametrize("claim", EXACT, ids=lambda claim: claim.id)
 def test_what_this_book_says_instead_holds(claim: Claim) -> None:
-    checks = claim.instead if claim.paper == "class-encoding" else claim.printed
+    checks = claim.printed if claim.paper == "book" else claim.instead
     assert [check.text for check in checks if not check.evidence().ok] == []
 
 
@@ -119,7 +173,8 @@ def test_what_this_book_says_instead_holds(claim: Claim) -> None:
 def _forget() -> None:
     """Drop what was computed: evidence, and the optima that checks share."""
     _claim._evidence.cache_clear()
-    for module in (_book, _class_encoding, _networks):
+    modules = (_book, _class_encoding, _networks, _inducing_nc_checks, _inducing_nc_results)
+    for module in modules:
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):
                 value.cache_clear()
@@ -175,11 +230,59 @@ def _break_geometry(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_book, "_alternate", lambda labels, *rest: 0.5 * labels)
 
 
+def _break_collapse(patch: pytest.MonkeyPatch) -> None:
+    """Theory of imbalance with classifiers, angles, bounds and divergences that are not."""
+
+    def garbled(means, counts, **_):  # type: ignore[no-untyped-def]
+        noise = _cases.gaussian(*means.shape, seed=int(counts[0]))
+        return _inducing_nc_checks.LeastSquares(noise, noise[:, 0])
+
+    checks = _inducing_nc_checks
+    patch.setattr(checks, "least_squares_classifier", garbled)
+    patch.setattr(checks, "mixture_jensen_shannon", lambda *_: 1.0)
+    patch.setattr(checks, "cdnv_bound", lambda *_, **__: 0.0)
+    patch.setattr(checks, "spread_means", lambda k, p, **_: (_cases.gaussian(k, p, seed=k), 0.0))
+    patch.setattr(checks, "pairwise_angles", lambda means: torch.full((len(means),) * 2, 170.0))
+    patch.setattr(checks, "simplex_etf", lambda k, p, **_: _cases.gaussian(k, p, seed=k))
+    patch.setattr(torch.linalg, "pinv", lambda matrix, **_: matrix.mT.clone())
+
+
+def _break_self_duality(patch: pytest.MonkeyPatch) -> None:
+    """Every classifier is parallel to its means."""
+
+    def parallel(means, counts, **_):  # type: ignore[no-untyped-def]
+        return _inducing_nc_checks.LeastSquares(means - means.mean(0), means[:, 0])
+
+    patch.setattr(_cases, "solve", _frame)
+    patch.setattr(_inducing_nc_checks, "least_squares_classifier", parallel)
+    patch.setattr(_inducing_nc_checks, "spread_means", lambda k, p, **_: (torch.eye(k, p), 0.0))
+
+
+def _break_tables(patch: pytest.MonkeyPatch) -> None:
+    """Every number of the tables is the same."""
+    tables = {
+        number: replace(
+            table,
+            rows=tuple(replace(row, printed=(50.0,) * len(row.printed)) for row in table.rows),
+        )
+        for number, table in _inducing_nc.TABLES.items()
+    }
+    _break_self_duality(patch)
+    patch.setattr(_inducing_nc, "TABLES", tables)
+
+
 def test_every_check_fails_when_what_it_tests_is_broken(
     fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks = [(claim.id, check) for claim in EXACT for check in claim.printed + claim.instead]
-    for break_it in (_break_optima, _break_into_frames, _break_geometry):
+    for break_it in (
+        _break_collapse,
+        _break_self_duality,
+        _break_tables,
+        _break_optima,
+        _break_into_frames,
+        _break_geometry,
+    ):
         _forget()
         with monkeypatch.context() as patch:
             break_it(patch)

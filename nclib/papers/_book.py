@@ -1,4 +1,4 @@
-"""Results of this book on the class-encoding model; each is proved in the chapter that is named."""
+"""Results of this book; each is proved in the chapter that is named."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nclib import encodings
+from nclib.papers import _inducing_nc_checks as theory
 from nclib.papers._cases import (
     Balanced,
     apart,
@@ -407,6 +408,7 @@ def _narrow_one_hot() -> Evidence:
 _THEORY = "class_encoding/theory"
 _BEYOND = "class_encoding/beyond"
 _CONJECTURE = "class_encoding/conjecture"
+_INDUCING = "inducing_nc/theory"
 
 CLAIMS = (
     Claim(
@@ -521,4 +523,58 @@ CLAIMS = (
     ),
     book_claim("laptop"),
     book_claim("paper"),
+    Claim(
+        "book/counts",
+        "The collapsed classifier does not know the counts",
+        "Under NC1 with affinely independent class means the least-squares classifier is the "
+        "pseudo-inverse of the centred means, whatever the counts.",
+        (Check("W_LS and b_LS do not change with the counts", theory.prop_1_skew_instead),),
+        chapter=_INDUCING,
+        label="thm-in-counts",
+    ),
+    Claim(
+        "book/divergence",
+        "Collapse attains the maximum",
+        "Under label shift the Jensen-Shannon divergence of the features is at most that of the "
+        "labels; collapse attains it, merged or not, where merged classes share their ratio.",
+        (
+            Check("Gaussian mixtures: at most", theory.eq_12_instead),
+            Check("attained as the classes collapse", theory.eq_12_collapse),
+            Check("and with two classes merged", theory.eq_12_merged),
+        ),
+        chapter=_INDUCING,
+        label="thm-in-js",
+    ),
+    Claim(
+        "book/nearest-angles",
+        "The optimum of L_B",
+        "P ≥ K − 1: the average angle to the nearest other class mean is at most arccos(−1/(K − "
+        "1)), and only simplex ETF directions reach it.",
+        (
+            Check("no configuration is above it", theory.lb_bound),
+            Check("at the optimum all angles are it", theory.lb_optimum),
+        ),
+        chapter=_INDUCING,
+        label="thm-in-lb",
+    ),
+    Claim(
+        "book/equal-norms",
+        "Optimal angles force equal norms",
+        "Centred vectors with the directions of a simplex ETF have one common norm.",
+        (Check("at the optimum of L_B, P ≥ K − 1", theory.lb_equal_norms),),
+        chapter=_INDUCING,
+        label="thm-in-norms",
+    ),
+    Claim(
+        "book/self-dual",
+        "When the classifier is self-dual",
+        "Under NC1 with affinely independent class means, NC3 holds if and only if NC2 does, "
+        "whatever the counts.",
+        (
+            Check("a simplex ETF, counts 500 to 2: NC3", theory.prop_4_instead),
+            Check("other means: no NC3", theory.prop_4_converse),
+        ),
+        chapter=_INDUCING,
+        label="thm-in-nc3",
+    ),
 )

@@ -103,6 +103,8 @@ def published(profile: str) -> dict[str, RunRecord]:
 @cache
 def ours(source: Source, profile: str) -> Ours | None:
     """What published records say of a source; None without any."""
+    if not published(profile):
+        return None
     from nclib.papers import inducing_nc_runs
 
     found = {}

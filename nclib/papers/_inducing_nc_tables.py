@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 
@@ -284,9 +285,10 @@ UNDERLINED_3 = {
 }
 
 
-def cells() -> list[Cell]:
+@cache
+def cells() -> tuple[Cell, ...]:
     """Every cell of Tables 2–7."""
-    return [cell for table in TABLES.values() for cell in table.cells()]
+    return tuple(cell for table in TABLES.values() for cell in table.cells())
 
 
 def reference(cell: Cell) -> Source | None:

@@ -8,6 +8,7 @@ from nclib._names import unknown
 from nclib.papers._book import CLAIMS as _BOOK
 from nclib.papers._claim import Claim, Verdict
 from nclib.papers._class_encoding import CLAIMS as _CLASS_ENCODING
+from nclib.papers._inducing_nc import CLAIMS as _INDUCING_NC
 
 _PAPER_WORDS: dict[Verdict, str] = {
     "reproduced": "reproduced",
@@ -48,6 +49,15 @@ PAPERS = {
             "conjecture.",
             _PAPER_WORDS,
             _CLASS_ENCODING,
+        ),
+        Paper(
+            "inducing-nc",
+            "Inducing neural collapse in deep long-tailed learning",
+            "{cite:t}`liu2023inducing`, all of it: {doc}`/notebooks/inducing_nc/theory` states "
+            "and proves, {doc}`/notebooks/inducing_nc/method` shows the two terms at work, "
+            "{doc}`/notebooks/inducing_nc/experiments` holds every table against our records.",
+            _PAPER_WORDS,
+            _INDUCING_NC,
         ),
         Paper(
             "book",

@@ -13,12 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nclib.plots._style import PALETTE, SEQUENTIAL
+from nclib.plots._style import DIVERGING, PALETTE, SEQUENTIAL
 
 COLOURS = [
-    PALETTE[name] for name in ("grey", "blue", "vermilion", "green", "purple", "orange", "sky")
+    PALETTE[name]
+    for name in ("grey", "blue", "vermilion", "green", "purple", "orange", "sky", "black")
 ]
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 Runs = Mapping[str, Sequence[Sequence[float] | np.ndarray]]  # by label, one sequence a seed
 
 
@@ -34,7 +35,7 @@ class EffectRow(NamedTuple):
 def angle_matrices(
     angles: Mapping[str, Float[Tensor, "K K"]], *, optimum: float, title: str
 ) -> Figure:
-    """Pairwise angles between centred class means, one matrix a method on one colour scale.
+    """Pairwise angles between centred class means, one matrix a method, white at the optimum.
 
     Args:
         angles: by label, in degrees, the classes by decreasing size.
@@ -51,14 +52,14 @@ def angle_matrices(
     for axes, (label, matrix) in zip(panels.flat, angles.items(), strict=False):
         values = matrix.numpy().copy()
         np.fill_diagonal(values, np.nan)
-        image = axes.imshow(values, cmap=SEQUENTIAL, vmin=40, vmax=130)
+        axes.set_facecolor(PALETTE["grey"])  # shows on the diagonal
+        image = axes.imshow(values, cmap=DIVERGING, vmin=optimum - 50, vmax=optimum + 50)
         ticks = range(0, len(values), 3)
         axes.set(xticks=ticks, yticks=ticks, xlabel=f"smallest angle {np.nanmin(values):.0f}°")
         axes.grid(visible=False)
         axes.set_title(label, fontsize=10)
     bar = figure.colorbar(image, ax=panels, shrink=0.8, pad=0.02, extend="both")
-    bar.set_label("angle (°), classes by decreasing size")
-    bar.ax.axhline(optimum, color=PALETTE["vermilion"], linewidth=2)
+    bar.set_label("angle (°), white: the optimum; classes by decreasing size")
     _headline(figure, title)
     return figure
 
@@ -156,7 +157,6 @@ def strength_map(
     panels: Mapping[str, Sequence[Sequence[float]]],
     *,
     title: str,
-    form: str = ".0f",
 ) -> Figure:
     r"""What networks become over the strengths of the two terms, a panel a quantity.
 
@@ -165,7 +165,6 @@ def strength_map(
         between: :math:`\lambda_2`, one a column.
         panels: by title, the values.
         title: the figure's message.
-        form: how a value is written.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(7.2, 3.1), squeeze=False)
     for panel, (name, values) in zip(axes[0], panels.items(), strict=True):
@@ -174,7 +173,7 @@ def strength_map(
         middle = (grid.min() + grid.max()) / 2
         for (row, column), value in np.ndenumerate(grid):
             colour = "white" if value <= middle else "black"
-            panel.text(column, row, f"{value:{form}}", ha="center", va="center", color=colour)
+            panel.text(column, row, f"{value:.1f}", ha="center", va="center", color=colour)
         panel.set_xticks(range(len(between)), [f"{x:g}" for x in between])
         panel.set_yticks(range(len(within)), [f"{x:g}" for x in within])
         panel.set(xlabel=r"$\lambda_2$ (strength of $L_B$)")
