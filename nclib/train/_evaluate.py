@@ -10,22 +10,29 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from nclib import data, evaluate
-from nclib.metrics import measure
+from nclib.metrics import CollapseMetric, CollapseReport, measure
 from nclib.train._objective import Objective, weight_and_bias
+from nclib.train._processes import gather, own, world_size
 
 
 class Passed(NamedTuple):
     """A split after a pass through the network in evaluation mode."""
 
-    features: Float[Tensor, "N P"]
-    scores: Float[Tensor, "N K"]
-    labels: Int64[Tensor, " N"]
-    predictions: Int64[Tensor, " N"]
+    features: Float[Tensor, "n P"]  # of this process's part
+    scores: Float[Tensor, "n K"]
+    labels: Int64[Tensor, " n"]
+    predictions: Int64[Tensor, " N"]  # of all parts
+    truth: Int64[Tensor, " N"]
+
+    def whole(self) -> Passed:
+        """All parts in every process."""
+        features, scores, labels = map(gather, self[:3])
+        return self._replace(features=features, scores=scores, labels=labels)
 
     @property
     def accuracy(self) -> float:
         """The share of right predictions."""
-        return (self.predictions == self.labels).double().mean().item()
+        return (self.predictions == self.truth).double().mean().item()
 
 
 @torch.no_grad()
@@ -39,7 +46,7 @@ def run_through(
     noise: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> Passed:
-    """Pass a split through the network.
+    """Pass a split through the network; of several processes, each takes its part.
 
     Args:
         network: is put in evaluation mode.
@@ -47,11 +54,14 @@ def run_through(
         split: uint8 images.
         info: for the scale of the pixels.
         objective: predicts.
-        noise: standard deviation of Gaussian noise on the pixels in [0, 1], which is not clipped.
+        noise: standard deviation of Gaussian noise on the pixels in [0, 1], which is not clipped;
+            every process then takes the whole split, and draws the same.
         generator: of the noise.
     """
     network.eval()
     parts = []
+    if not noise:
+        split = data.Split(own(split.images), own(split.labels))
     for images in split.images.split(1000):
         inputs = data.to_float(images, info.mean, info.std)
         if noise:
@@ -62,20 +72,34 @@ def run_through(
             parts.append(network(inputs.contiguous(memory_format=torch.channels_last)))
     features = torch.cat([part[0] for part in parts]).float()
     scores = torch.cat([part[1] for part in parts]).float()
-    return Passed(features, scores, split.labels, objective.predict(scores))
+    predictions, truth = objective.predict(scores), split.labels
+    if not noise:
+        predictions, truth = gather(predictions), gather(truth)
+    return Passed(features, scores, split.labels, predictions, truth)
 
 
 def collapse(passed: Passed, head: nn.Module, objective: Objective) -> dict[str, Any]:
     """The measurement of a split, as a record keeps it."""
     weight, bias = weight_and_bias(head)
-    report = partial(measure, passed.features, passed.labels, num_classes=len(weight))
-    measured = objective.report(report, weight, bias)
+    measured = objective.report(partial(_measured, passed), weight, bias)
     return {"accuracy": passed.accuracy, "report": measured.to_dict()}
+
+
+def _measured(passed: Passed, weight: Tensor, bias: Tensor) -> CollapseReport:
+    """The report of all processes' parts; no process sees another's features."""
+    if world_size() == 1:
+        return measure(passed.features, passed.labels, weight=weight, bias=bias)
+    metric = CollapseMetric(*weight.shape, weight=weight, bias=bias).to(weight.device)
+    for features, labels in zip(
+        passed.features.split(1000), passed.labels.split(1000), strict=True
+    ):
+        metric.update(features, labels)
+    return metric.compute()
 
 
 def shots(passed: Passed, counts: Int64[Tensor, " K"]) -> dict[str, float]:
     """Test accuracy, of all and of each group of classes that has a test image."""
-    accuracy = evaluate.shot_accuracy(passed.predictions, passed.labels, counts)
+    accuracy = evaluate.shot_accuracy(passed.predictions, passed.truth, counts)
     groups = {"accuracy": accuracy.all, **accuracy._asdict()}
     del groups["all"]
     return {f"test_{name}": value for name, value in groups.items() if value is not None}

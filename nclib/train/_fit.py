@@ -20,7 +20,6 @@ from nclib.train._stop import Stop, StoppedError
 __all__ = ["DivergedError", "StoppedError", "fit"]
 
 
-
 def fit(
     config: RunConfig,
     *,
@@ -178,7 +177,7 @@ def _measure(run: Run, collapse: dict[str, list[dict[str, Any]]], epoch: int) ->
 
 def _record(run: Run, course: _Course) -> RunRecord:
     config, (epochs, collapse, seconds, _) = run.config, course
-    train, test = run.passed(run.train), run.passed(run.test)
+    train, test = run.passed(run.train).whole(), run.passed(run.test).whole()
     final = _evaluate.finals(train, test, run.counts, run.objective)
     reached = [(e["test_accuracy"], -e["epoch"]) for e in epochs if "test_accuracy" in e]
     best, at = max(reached, default=(final["test_accuracy"], -run.stage.start))

@@ -1,0 +1,82 @@
+"""Training in processes of their own: several together, killed, and told to stop."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nclib.runs import RunConfig, RunRecord
+from nclib.train import fit
+
+WORKER = str(Path(__file__).parent / "workers.py")
+
+
+def config(**changes):
+    fields = {
+        "width": 64,
+        "paper": "inducing-nc",
+        "profile": "smoke",
+        "dataset": "digits",
+        "imbalance": 20,
+        "feature_layer": "linear",
+        "epochs": 4,
+        "batch_size": 64,
+        "measure_every": 2,
+        "method": "nc-drw",
+        "weight_decay": 5e-4,
+    }
+    return RunConfig.model_validate({**fields, **changes})
+
+
+def start(folder, run, *launcher):
+    command = [sys.executable, *launcher, WORKER, str(folder), run.to_json()]
+    return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def test_two_processes_train_as_one_does(tmp_path):
+    """No batch norm, whose statistics are those of a process's part of the batch."""
+    run = config(mixup=1.0, ema=0.9, method_options={"centres": "ema", "drw_epoch": 2})
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    assert start(tmp_path, run, *launcher).wait(timeout=300) == 0
+    several, one = RunRecord.load(tmp_path / "record.json"), fit(run)
+    for name in ("class_means", "weight", "test_class_means"):
+        np.testing.assert_allclose(several.arrays[name], one.arrays[name], rtol=1e-3, atol=1e-4)
+    assert several.final["train_loss"] == pytest.approx(one.final["train_loss"], rel=1e-4)
+    for here, there in zip(one.epochs, several.epochs, strict=True):
+        assert there["loss"] == pytest.approx(here["loss"], rel=1e-4)
+        assert there["test_accuracy"] == pytest.approx(here["test_accuracy"], abs=0.006)
+    for split in ("train", "test"):
+        expected, found = one.report(split), several.report(split)
+        assert found.nc1 == pytest.approx(expected.nc1, rel=1e-3)
+        assert found.nc3 == pytest.approx(expected.nc3, rel=1e-3)
+        assert found.counts.tolist() == expected.counts.tolist()
+
+
+def assert_same(found, run):
+    expected = fit(run)
+    assert found.epochs == expected.epochs
+    assert found.final == expected.final
+    for name, array in expected.arrays.items():
+        np.testing.assert_array_equal(found.arrays[name], array.astype(np.float32))
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_ended_at_a_random_step_goes_on_to_the_same_bits(tmp_path, how):
+    every = {"measure_every": 20, "evaluate_every": 20}
+    run = config(epochs=20, width=256, method_options={"centres": "learnable"}, **every)
+    process = start(tmp_path, run)
+    while not (tmp_path / "state.pt").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(random.Random().uniform(0, 0.3))
+    process.send_signal(how)
+    assert process.wait(timeout=60) != 0
+    assert not (tmp_path / "record.json").exists()
+    assert start(tmp_path, run).wait(timeout=300) == 0
+    assert_same(RunRecord.load(tmp_path / "record.json"), run)
