@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from torch import Tensor
 
 from nclib.geometry import pairwise_angles
-from nclib.plots._style import DIVERGING, PALETTE
+from nclib.plots._style import PALETTE
 
 MARKERS = ("o", "s", "^", "D", "v")
 COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "purple", "orange")]
@@ -46,67 +46,7 @@ def long_tail_profiles(profiles: Mapping[str, Sequence[int]]) -> Figure:
         title="An exponential profile is a straight line on a logarithmic scale",
     )
     axes.set_xticks(range(max(map(len, profiles.values()))))
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
-
-
-def angle_matrices(means: Mapping[str, Float[Tensor, "K P"]], *, title: str) -> Figure:
-    """Angles between centred class means, on a scale whose middle is the simplex ETF's.
-
-    Args:
-        means: by label, class means, the most frequent class first.
-        title: the figure's message.
-    """
-    angles = {label: pairwise_angles(rows).numpy() for label, rows in means.items()}
-    count = len(next(iter(angles.values())))
-    optimum = math.degrees(math.acos(-1 / (count - 1)))
-    figure, panels = plt.subplots(1, len(angles), figsize=(7.4, 2.9), squeeze=False)
-    for axes, (label, matrix) in zip(panels[0], angles.items(), strict=True):
-        off = np.where(np.eye(count, dtype=bool), np.nan, matrix)
-        image = axes.imshow(
-            off, cmap=DIVERGING, vmin=optimum - 60, vmax=optimum + 60, origin="upper"
-        )
-        axes.set_title(label, loc="center", fontsize=10, fontweight="normal")
-        axes.set_xlabel(f"{np.nanmin(off):.0f}° to {np.nanmax(off):.0f}°", fontsize=10)
-        axes.set(xticks=[0, count - 1], yticks=[0, count - 1])
-        axes.grid(visible=False)
-    panels[0, 0].set_ylabel("class")
-    bar = figure.colorbar(image, ax=panels, shrink=0.85, pad=0.02)
-    ticks = [optimum - 60, optimum - 30, optimum, optimum + 30, optimum + 60]
-    bar.set_ticks(ticks, labels=[f"{tick:.0f}°" for tick in ticks])
-    bar.set_label("angle")
-    _headline(figure, title)
-    return figure
-
-
-def mean_lengths(
-    means: Mapping[str, Sequence[Float[Tensor, "K P"]]], *, counts: Sequence[int], title: str
-) -> Figure:
-    """Lengths of the centred class means relative to their average, a line a seed.
-
-    Args:
-        means: by label, the class means of each seed, the most frequent class first.
-        counts: training images of each class, for the axis.
-        title: the figure's message.
-    """
-    figure, axes = plt.subplots(figsize=(7.0, 3.4))
-    places = range(len(counts))
-    for index, (label, seeds) in enumerate(means.items()):
-        for rows in seeds:
-            lengths = (rows - rows.mean(0)).norm(dim=1)
-            axes.plot(
-                places, lengths / lengths.mean(), marker=MARKERS[index], ms=5, lw=1.2,
-                color=COLOURS[index], label=label if rows is seeds[0] else None,
-            )  # fmt: skip
-    axes.axhline(1, color=PALETTE["grey"], lw=0.8)
-    axes.set_xticks(list(places), [f"{k}\n{count}" for k, count in enumerate(counts)])
-    axes.set(
-        xlabel="class, and its training images",
-        ylabel="length over the average",
-        ylim=(0, None),
-        title=title,
-    )
-    axes.legend(loc="lower right", ncols=len(means))
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
@@ -122,7 +62,7 @@ def within_class_pulls(
         labels: class ids, 0 to K − 1.
         steps: by loss, the step of each feature.
     """
-    figure, panels = plt.subplots(1, len(steps), figsize=(7.2, 3.6), sharex=True, sharey=True)
+    figure, panels = plt.subplots(1, len(steps), figsize=(7.2, 2.9), sharex=True, sharey=True)
     classes = range(int(labels.max()) + 1)
     for axes, (name, moves) in zip(panels, steps.items(), strict=True):
         shares = [float(moves[labels == k].norm(dim=1).sum()) for k in classes]
@@ -151,7 +91,7 @@ def within_class_pulls(
         axes.grid(visible=False)
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
-    _headline(figure, "Only L_W pulls a rare class as hard as a common one")
+    _headline(figure, r"Only $L_W$ pulls a rare class as hard as a common one")
     return figure
 
 
@@ -176,10 +116,10 @@ def between_class_field(
     """
     figure, axes = plt.subplots(figsize=(6.4, 4.6))
     filled = axes.contourf(
-        field.x, field.y, field.value, levels=np.linspace(0, 120, 25), cmap="cividis"
+        field.x, field.y, field.value, levels=np.linspace(60, 120, 25), cmap="cividis"
     )
-    bar = figure.colorbar(filled, ax=axes, label="mean nearest angle, −L_B")
-    bar.set_ticks(range(0, 121, 20), labels=[f"{tick}°" for tick in range(0, 121, 20)])
+    bar = figure.colorbar(filled, ax=axes, label=r"mean nearest angle, $-L_B$")
+    bar.set_ticks(range(60, 121, 15), labels=[f"{tick}°" for tick in range(60, 121, 15)])
     every = (slice(1, None, 4), slice(1, None, 4))
     arrows = field.rise[every].numpy()
     lengths = np.linalg.norm(arrows, axis=-1, keepdims=True)
@@ -199,7 +139,7 @@ def between_class_field(
         xlim=(float(field.x.min()), float(field.x.max())),
         ylim=(float(field.y.min()), float(field.y.max())),
         xlabel="place of the third centre",
-        title="L_B sees angles alone, yet its optimum is a point",
+        title=r"$L_B$ sees angles alone, yet its optimum is a point",
     )
     return figure
 
@@ -335,7 +275,7 @@ def class_pulls(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
         axes.set_xlabel("class, the most frequent first")
     grid[0].set_ylabel("weight of the class's variance")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    _headline(figure, "In a minibatch, not even L_W treats all classes alike")
+    _headline(figure, r"In a minibatch, not even $L_W$ treats all classes alike")
     return figure
 
 
@@ -380,7 +320,9 @@ def seeded_courses(panels: Sequence[Course], *, title: str) -> Figure:
             for values in seeds:
                 axes.semilogy(course.epochs, values, color=colour, lw=1.3)
         axes.set_title(course.title)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     for axes in grid[1]:
         axes.set_xlabel("epoch")
     handles = [
@@ -403,25 +345,25 @@ def strength_sweep(
         baseline: test accuracy without the terms.
         title: the figure's message.
     """
-    figure, grid = plt.subplots(2, len(sweeps), figsize=(7.2, 4.6), sharey="row", sharex="col")
+    figure, grid = plt.subplots(2, len(sweeps), figsize=(7.2, 4.4), sharey="row", sharex="col")
     for column, (symbol, rows) in zip(grid.T, sweeps.items(), strict=True):
         strengths, accuracies, angles = (np.array(values) for values in zip(*rows, strict=True))
-        lost = np.isnan(accuracies)
-        for axes, values, colour in zip(
-            column, (100 * accuracies, angles), (COLOURS[0], COLOURS[1]), strict=True
-        ):
-            axes.semilogx(strengths, values, "o-", color=colour)
-            axes.plot(
-                strengths[lost], np.zeros(int(lost.sum())), "x", ms=9, mew=2, clip_on=False,
-                color=PALETTE["black"], transform=axes.get_xaxis_transform(),
-            )  # fmt: skip
+        places = np.arange(len(strengths))
+        lost = places[np.isnan(accuracies)]
+        column[0].plot(places, 100 * accuracies, "o-", color=COLOURS[0])
+        column[1].plot(places, angles, "s-", color=COLOURS[1])
+        for axes, top in zip(column, (105, 100), strict=True):
+            axes.plot(lost, 0 * lost, "x", ms=9, mew=2, color=PALETTE["black"])
+            axes.set(ylim=(-5, top))
         column[0].axhline(100 * baseline, color=PALETTE["grey"], ls="--", lw=1)
         column[1].set_xlabel(symbol)
+        column[1].set_xticks(places, [f"{value:g}" for value in strengths])
     grid[0, 0].set_ylabel("test accuracy (%)")
     grid[1, 0].set_ylabel("smallest angle (°)")
-    grid[0, 0].annotate(
-        "without the terms", (0.02, 100 * baseline), (0, 3), xycoords=("axes fraction", "data"),
-        textcoords="offset points", color=PALETTE["grey"], fontsize=9,
-    )  # fmt: skip
+    handles = [Line2D([], [], color=PALETTE["grey"], ls="--", lw=1, label="without the terms")]
+    if any(math.isnan(row[1]) for rows in sweeps.values() for row in rows):
+        style = {"color": PALETTE["black"], "marker": "x", "ms": 9, "mew": 2, "ls": ""}
+        handles.append(Line2D([], [], label="diverged", **style))
+    grid[0, 0].legend(handles=handles, loc="lower left")
     _headline(figure, title)
     return figure
