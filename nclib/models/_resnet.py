@@ -32,8 +32,11 @@ class Block(nn.Module):
         if self.padding:
             shortcut = images[:, :, :: self.stride, :: self.stride]
             shortcut = functional.pad(shortcut, (0, 0, 0, 0, self.padding, self.padding))
-        out = functional.relu(self.bn1(self.conv1(images)))
-        return functional.relu(self.bn2(self.conv2(out)) + shortcut)
+        # In place: on a CPU a fresh tensor costs as much as the sum or the ReLU that fills it.
+        out = functional.relu_(self.bn1(self.conv1(images)))
+        out = self.bn2(self.conv2(out))
+        out += shortcut
+        return functional.relu_(out)
 
 
 class Experts(nn.Module):
@@ -97,7 +100,7 @@ def _stem(channels: int, width: int) -> list[nn.Module]:
     """The first convolution and the first stage, at full resolution."""
     first = nn.Conv2d(channels, width, 3, padding=1, bias=False)
     blocks = [Block(width, width, 1) for _ in range(5)]
-    return [first, nn.BatchNorm2d(width), nn.ReLU(), *blocks]
+    return [first, nn.BatchNorm2d(width), nn.ReLU(inplace=True), *blocks]
 
 
 def _stage(inputs: int, outputs: int) -> list[nn.Module]:
