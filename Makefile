@@ -69,7 +69,7 @@ nbval: env
 	$(QUIET_KERNEL) $(BIN)/pytest --nbval --nbval-current-env -n auto --dist loadfile notebooks
 
 browser: env
-	$(BIN)/pytest tests/book
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/book -n auto --dist worksteal
 
 clean:
 	rm -rf build

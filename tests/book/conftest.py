@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ HTML = book.index().parent
 REQUIRED = os.environ.get("NCLIB_REQUIRE_BROWSER") == "1"
 
 
+@functools.cache
 def pages() -> list[str]:
     """All pages of the built book, relative to its first one."""
     static = {"_static", "_sources", "_images", "_downloads"}
@@ -23,9 +26,18 @@ def pages() -> list[str]:
     return sorted(page.as_posix() for page in found if page.parts[0] not in static)
 
 
+@functools.cache
+def interactive_pages() -> list[str]:
+    """Those with interactive figures."""
+    mark = 'class="nc-interactive"'
+    chapters = (page for page in pages() if page.startswith("notebooks/"))
+    return [page for page in chapters if mark in (HTML / page).read_text(encoding="utf-8")]
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "page" in metafunc.fixturenames:
-        metafunc.parametrize("page", pages() or [None])
+    for name, found in (("page", pages), ("interactive_page", interactive_pages)):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, found() or [None])
 
 
 def lacking(what: str) -> NoReturn:
@@ -45,7 +57,7 @@ def site() -> Path:
 
 @pytest.fixture(scope="session")
 def driver(site: Path) -> Iterator[Any]:
-    """One Chromium for all tests."""
+    """One Chromium for all tests of a process."""
     from selenium import webdriver
 
     binary = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -76,25 +88,45 @@ class Browser:
 
     def __init__(self, driver: Any, site: Path) -> None:
         self.driver, self.site = driver, site
-        self.seen: dict[tuple[str, int], dict[str, Any]] = {}
 
     def open(self, page: str, width: int = 1280, query: str = "") -> None:
-        """Open a page and wait until its mathematics and its figures are drawn."""
+        """Open a page and wait until it is drawn and its layout stands still."""
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.logs()  # what earlier pages left
         self.driver.get((self.site / page).as_uri() + query)
-        self.driver.execute_async_script(
+        settled = self.driver.execute_async_script(
             """
-            const done = arguments[0];
+            const done = arguments[0], end = performance.now() + 45000;
+            const frame = () => new Promise(requestAnimationFrame);
             const drawn = () => [...document.querySelectorAll('.nc-interactive')].every(
               (block) => block.querySelector('.main-svg'));
-            const wait = (left) =>
-              drawn() || left === 0 ? done() : setTimeout(wait, 50, left - 1);
-            const ready = window.MathJax?.startup?.promise ?? Promise.resolve();
-            ready.then(() => wait(200));
+            const layout = () => JSON.stringify(
+              [document.body, ...document.querySelectorAll('h2, .nc-interactive')].map((e) => {
+                const { x, y, width, height } = e.getBoundingClientRect();
+                return [x, y + window.scrollY, width, height];
+              }));
+            (async () => {
+              await window.MathJax?.startup?.promise;
+              await document.fonts.ready;
+              let last = '', still = 0;
+              while (still < 5 && performance.now() < end) {
+                await frame();
+                const now = layout();
+                still = drawn() && now === last ? still + 1 : 0;
+                last = now;
+              }
+              return still === 5;
+            })().then(done);
             """
         )
+        assert settled, f"{page}: figures or layout are not ready 45 s after loading"
+
+    def click(self, x: float, y: float) -> None:
+        """Press and release the mouse at a point of the window."""
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            event = {"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1}
+            self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
 
     def run(self, script: str, *arguments: Any) -> Any:
         """The value of some JavaScript in the page."""
@@ -102,8 +134,6 @@ class Browser:
 
     def logs(self) -> tuple[list[str], list[str]]:
         """Errors on the console and addresses outside, since the last call."""
-        import json
-
         errors = [e["message"] for e in self.driver.get_log("browser") if e["level"] == "SEVERE"]
         outside = []
         for entry in self.driver.get_log("performance"):
@@ -114,39 +144,34 @@ class Browser:
                     outside.append(url)
         return errors, outside
 
-    def facts(self, page: str, width: int) -> dict[str, Any]:
-        """What one look at a page shows; each page is opened once a width."""
-        if (page, width) not in self.seen:
-            self.open(page, width)
-            found = self.run(
-                r"""
-                const all = (selector) => [...document.querySelectorAll(selector)];
-                const article = document.querySelector('.bd-article') ?? document.body;
-                const text = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
-                const raw = [];
-                while (text.nextNode()) {
-                  const node = text.currentNode;
-                  if (/\\\(|\\\[|\$\$/.test(node.data)
-                      && !node.parentElement.closest('code, pre, script, style, mjx-container')) {
-                    raw.push(node.data.trim().slice(0, 80));
-                  }
-                }
-                return {
-                  width: window.innerWidth,
-                  scroll: Math.max(document.documentElement.scrollWidth, document.body.scrollWidth),
-                  wide: all('.bd-article *').filter((e) => {
-                    const box = e.getBoundingClientRect();
-                    return box.right > window.innerWidth + 1 && box.width > 0;
-                  }).slice(0, 5).map((e) => `${e.tagName}.${e.className}`),
-                  formulas: all('.math').length,
-                  typeset: all('.math mjx-container').length,
-                  failed: all('mjx-merror, [data-mjx-error]').map((e) => e.textContent),
-                  raw,
-                  figures: all('.nc-interactive').length,
-                  drawn: all('.nc-interactive .main-svg').length > 0,
-                };
-                """
-            )
-            found["errors"], found["outside"] = self.logs()
-            self.seen[page, width] = found
-        return self.seen[page, width]
+    def facts(self) -> dict[str, Any]:
+        """What one look at the open page shows."""
+        return self.run(
+            r"""
+            const all = (selector) => [...document.querySelectorAll(selector)];
+            const article = document.querySelector('.bd-article') ?? document.body;
+            const text = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
+            const raw = [];
+            while (text.nextNode()) {
+              const node = text.currentNode;
+              if (/\\\(|\\\[|\$\$/.test(node.data)
+                  && !node.parentElement.closest('code, pre, script, style, mjx-container')) {
+                raw.push(node.data.trim().slice(0, 80));
+              }
+            }
+            return {
+              width: window.innerWidth,
+              scroll: Math.max(document.documentElement.scrollWidth, document.body.scrollWidth),
+              wide: all('.bd-article *').filter((e) => {
+                const box = e.getBoundingClientRect();
+                return box.right > window.innerWidth + 1 && box.width > 0;
+              }).slice(0, 5).map((e) => `${e.tagName}.${e.className}`),
+              formulas: all('.math').length,
+              typeset: all('.math mjx-container').length,
+              failed: all('mjx-merror, [data-mjx-error]').map((e) => e.textContent),
+              raw,
+              figures: all('.nc-interactive').length,
+              drawn: all('.nc-interactive').filter((e) => e.querySelector('.main-svg')).length,
+            };
+            """
+        )

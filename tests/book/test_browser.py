@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +17,29 @@ SLIDERS = """
       .filter((figure) => figure.querySelector('.slider-rail-touch-rect'))
       .map((figure) => figure.querySelector('.js-plotly-plot').id);
 """
+# The figure as data, without where its sliders stand; nothing if the page has no such figure.
+DRAWN = """
+    const figure = document.getElementById(arguments[0]);
+    if (!figure?.layout) return null;
+    const { title, annotations, shapes } = figure.layout;
+    return JSON.stringify([figure.data, title, annotations, shapes], (_, value) =>
+      ArrayBuffer.isView(value) ? Array.from(value) : value);
+"""
+# A point of the window on the figure's slider, if a click there reaches the rail and nothing else.
+AIM = """
+    const [id, share] = arguments;
+    const rail = document.getElementById(id)?.querySelector('.slider-rail-touch-rect');
+    if (!rail) return null;
+    rail.scrollIntoView({ block: 'center', behavior: 'instant' });
+    const box = rail.getBoundingClientRect();
+    const x = box.left + share * box.width, y = box.top + box.height / 2;
+    return document.elementFromPoint(x, y) === rail ? [x, y] : null;
+"""
 COLOURS = "const s = getComputedStyle(document.body); return [s.backgroundColor, s.color];"
-
-
-def interactive_pages(driver: Any) -> list[str]:
-    return sorted(
-        path.relative_to(driver.site).as_posix()
-        for path in (driver.site / "notebooks").rglob("*.html")
-        if 'class="nc-interactive"' in path.read_text(encoding="utf-8")
-    )
+FONTS = """
+    return [...document.querySelectorAll('.nc-interactive .js-plotly-plot')]
+      .map((figure) => figure._fullLayout.font.color);
+"""
 
 
 def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
@@ -35,112 +50,79 @@ def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
     return value
 
 
-def test_mathematics_is_typeset(driver: Any, page: str) -> None:
-    facts = driver.facts(page, PHONE)
+def luminance(colour: str) -> float:
+    """Of ``rgb(r, g, b)`` or ``#rrggbb``, between 0 and 1."""
+    if colour.startswith("#"):
+        red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    else:
+        red, green, blue = map(int, re.findall(r"\d+", colour)[:3])
+    return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
+
+
+def test_a_page_is_whole_on_a_phone(driver: Any, page: str) -> None:
+    """Mathematics typeset, figures drawn, no sideways scrolling, no error, no outside request."""
+    driver.open(page, PHONE)
+    facts = driver.facts()
     assert facts["typeset"] >= facts["formulas"]
-    assert facts["failed"] == []
-    assert facts["raw"] == []
-
-
-def test_no_page_scrolls_sideways_on_a_phone(driver: Any, page: str) -> None:
-    facts = driver.facts(page, PHONE)
+    assert (facts["failed"], facts["raw"]) == ([], []), "mathematics that is not typeset"
     assert facts["scroll"] <= facts["width"] == PHONE, facts["wide"]
+    assert facts["drawn"] == facts["figures"]
+    errors, outside = driver.logs()
+    assert errors == []
+    assert outside == []
 
 
-def test_the_console_has_no_error(driver: Any, page: str) -> None:
-    assert driver.facts(page, PHONE)["errors"] == []
+def move_sliders(driver: Any, page: str) -> None:
+    """Click each figure's slider until the figure changes."""
+    for figure in driver.run(SLIDERS):
+        before = driver.run(DRAWN, figure)
+        tried = []
+        for share in (0.8, 0.2, 0.6):  # of the rail's length; one may be where the grip stands
+            point = until(lambda f=figure, s=share: driver.run(AIM, f, s), 5)
+            if point is None:
+                tried.append(f"at {share} of its length something lies over it")
+                continue
+            driver.click(*point)
+            if until(lambda f=figure, b=before: driver.run(DRAWN, f) != b, 5):
+                break
+            tried.append(f"a click at {share} of its length moves nothing")
+        after = driver.run(DRAWN, figure)
+        assert after is not None, f"{page}: clicking {figure} led to {driver.driver.current_url}"
+        assert after != before, f"{page}: the slider of {figure}: {'; '.join(tried)}"
 
 
-def test_no_request_leaves_the_page(driver: Any, page: str) -> None:
-    assert driver.facts(page, PHONE)["outside"] == []
+def turn_dark(driver: Any) -> None:
+    """Change to the dark theme and back; the page and its figures follow."""
+    theme = driver.run("return document.documentElement.dataset.theme")
+    driver.run("document.documentElement.dataset.theme = 'dark'")
+    until(lambda: luminance(driver.run(COLOURS)[0]) < 0.3)
+    background, text = map(luminance, driver.run(COLOURS))
+    assert background < 0.3 < 0.6 < text
+    assert until(lambda: min(map(luminance, driver.run(FONTS))) > 0.6), driver.run(FONTS)
+    driver.run("document.documentElement.dataset.theme = arguments[0]", theme)
+    assert until(lambda: max(map(luminance, driver.run(FONTS))) < 0.4), "figures stay dark"
 
 
-def test_interactive_figures_are_drawn(driver: Any, page: str) -> None:
-    facts = driver.facts(page, PHONE)
-    assert facts["drawn"] or not facts["figures"]
+def test_interactive_figures_move_and_follow_the_theme(driver: Any, interactive_page: str) -> None:
+    driver.open(interactive_page)
+    move_sliders(driver, interactive_page)
+    turn_dark(driver)
+    assert driver.logs() == ([], [])
+
+
+@pytest.mark.parametrize("name", ["foundations/simplex_etf", "class_encoding/theory"])
+def test_the_promised_figures_have_sliders(site: Path, name: str) -> None:
+    """The frame that becomes a simplex ETF, and the transition by the bias's penalty."""
+    text = (site / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+    assert re.search(r'"sliders":\s*\[\s*\{', text)
 
 
 def test_search_finds_the_simplex_etf(driver: Any) -> None:
     driver.open("search.html", query="?q=simplex+ETF")
-    links = until(
-        lambda: driver.run(
-            "return [...document.querySelectorAll('#search-results li a')].map(a => a.href)"
-        )
-    )
-    assert any("notebooks/foundations/simplex_etf.html" in link for link in links)
-    errors, outside = driver.logs()
-    assert (errors, outside) == ([], [])
-
-
-def test_at_least_two_figures_have_sliders(driver: Any) -> None:
-    found = 0
-    for page in interactive_pages(driver):
-        driver.open(page)
-        found += len(driver.run(SLIDERS))
-    assert found >= 2
-
-
-def test_sliders_move_their_figures(driver: Any) -> None:
-    from selenium.webdriver import ActionChains
-
-    def drawn(figure: str) -> str:
-        """The figure as data, without where its sliders stand."""
-        return driver.run(
-            """
-            const { data, layout } = document.getElementById(arguments[0]);
-            const { title, annotations, shapes } = layout;
-            return JSON.stringify([data, title, annotations, shapes], (_, value) =>
-              ArrayBuffer.isView(value) ? Array.from(value) : value);
-            """,
-            figure,
-        )
-
-    for page in interactive_pages(driver):
-        driver.open(page)
-        for figure in driver.run(SLIDERS):
-            before = drawn(figure)
-            rail = driver.run(
-                "const e = document.getElementById(arguments[0])"
-                ".querySelector('.slider-rail-touch-rect');"
-                "e.scrollIntoView({block: 'center'}); return e;",
-                figure,
-            )
-            width = rail.rect["width"]
-            for share in (0.3, -0.3):  # of its width, from the middle
-                ActionChains(driver.driver).move_to_element_with_offset(
-                    rail, int(share * width), 0
-                ).click().perform()
-                if until(lambda f=figure, b=before: drawn(f) != b, 5):
-                    break
-            assert drawn(figure) != before, f"{page}: the slider of {figure} moves nothing"
-        errors, outside = driver.logs()
-        assert (errors, outside) == ([], [])
-
-
-def test_the_dark_theme_reaches_pages_and_figures(driver: Any) -> None:
-    def luminance(colour: str) -> float:
-        red, green, blue = map(int, re.findall(r"\d+", colour)[:3])
-        return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
-
-    for page in ["book/intro.html", *interactive_pages(driver)]:
-        driver.open(page)
-        driver.run("document.documentElement.dataset.theme = 'dark'")
-        until(lambda: luminance(driver.run(COLOURS)[0]) < 0.3, 3)
-        background, text = map(luminance, driver.run(COLOURS))
-        assert background < 0.3 < 0.6 < text
-        fonts = until(
-            lambda: [
-                colour
-                for colour in driver.run(
-                    "return [...document.querySelectorAll('.nc-interactive .js-plotly-plot')]"
-                    ".map(f => f._fullLayout.font.color)"
-                )
-                if colour != "#22272e"
-            ]
-        )
-        assert all(int(colour[1:3], 16) > 150 for colour in fonts or [])
-        errors, _ = driver.logs()
-        assert errors == []
+    found = "return [...document.querySelectorAll('#search-results li a')].map((a) => a.href)"
+    wanted = "notebooks/foundations/simplex_etf.html"
+    assert until(lambda: any(wanted in link for link in driver.run(found))), driver.run(found)
+    assert driver.logs() == ([], [])
 
 
 def test_a_folded_proof_opens(driver: Any) -> None:
@@ -149,6 +131,9 @@ def test_a_folded_proof_opens(driver: Any) -> None:
         "const p = document.querySelector('div.proof-of.dropdown');"
         "return p.querySelector(':scope > p:not(.admonition-title)').offsetHeight > 0"
     )
+    title = "document.querySelector('div.proof-of.dropdown > .admonition-title').click()"
     assert not driver.run(shown)
-    driver.run("document.querySelector('div.proof-of.dropdown > .admonition-title').click()")
-    assert until(lambda: driver.run(shown), 3)
+    driver.run(title)
+    assert until(lambda: driver.run(shown))
+    driver.run(title)
+    assert until(lambda: not driver.run(shown)), "it does not fold again"
