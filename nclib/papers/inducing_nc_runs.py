@@ -41,7 +41,7 @@ _PROFILES: dict[str, dict[str, Any]] = {
         "width": 64,
         "lr": 0.05,
         "epochs": 40,
-        "measure_every": 5,
+        "measure_every": 8,
         "evaluate_every": 20,
     },
     "laptop": {
