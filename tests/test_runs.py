@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nclib
-from nclib import encodings, train
+from nclib import _io, encodings, train
 from nclib.metrics import measure
 from nclib.runs import RecordError, RunConfig, RunRecord, get, get_all, ledger, read_grid
 from nclib.runs._provenance import commit
@@ -426,3 +427,68 @@ def test_reading_the_ledger_does_not_load_the_trainer():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "lightning" not in run.stdout.split()
     assert "nclib.runs" in run.stdout.split()
+
+
+# What is lost when a folder cannot be written: nothing
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Nothing can be written below the cache."""
+    real = _io.write_atomic
+
+    def write(path, content):
+        if ledger.cache_root() in path.parents:
+            raise OSError(28, "No space left on device")
+        real(path, content)
+
+    for module in ("nclib.train._checkpoint", "nclib.runs._record"):
+        monkeypatch.setattr(f"{module}.write_atomic", write)
+
+
+def test_a_full_disk_loses_no_finished_run(full_disk, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.warns(UserWarning, match="No space left") as told:
+        made = get(config(epochs=2))
+    assert "the record is in" in str(told[-1].message)
+    assert RunRecord.load(tmp_path / f"nclib-{made.id}.json").final == made.final
+
+
+def test_a_record_that_could_not_be_written_is_made_again_from_its_checkpoint(monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "cache", full)
+        with pytest.warns(UserWarning, match="No space left"):
+            made = get(config(epochs=2))
+
+    def again(*_):
+        raise AssertionError("an epoch was trained again")
+
+    monkeypatch.setattr("nclib.train._run.Run.train_epoch", again)
+    again = get(config(epochs=2))
+    assert again.final == made.final
+    assert again.epochs == made.epochs
+    assert not ledger.checkpoint_path(config(epochs=2)).exists()
+
+
+def test_a_time_limit_stops_and_the_next_call_goes_on():
+    run = config(epochs=3)
+    with pytest.raises(train.StoppedError, match="was not started"):
+        list(get_all([run], until=0))
+    straight = train.fit(run)
+    path = ledger.checkpoint_path(run)
+    with pytest.raises(train.StoppedError, match="stopped in epoch 1 of 3"):
+        train.fit(run, checkpoint=path, until=0)
+    assert path.exists()
+    assert get(run).final == straight.final
+
+
+def test_a_run_that_diverges_does_not_keep_the_others_from_theirs():
+    runs = [config(seed=1), config(lr=1e30), config(seed=2)]
+    made = []
+    with pytest.raises(train.DivergedError, match=runs[1].id):
+        made.extend(get_all(runs))
+    assert ledger.find(runs[0]) is not None
+    assert ledger.find(runs[2]) is not None
