@@ -41,13 +41,13 @@ def skewed_weights(
         cosines: (S,) cosine of the classifier and the centred means.
         counts: of the K classes.
     """
-    figure, (above, below) = plt.subplots(2, 1, sharex=True, figsize=(6.6, 5.2))
+    figure, (above, below) = plt.subplots(2, 1, sharex=True, figsize=(6.0, 5.0))
     for norm, count, colour, marker in zip(norms.T, counts, COLOURS, MARKERS, strict=False):
         above.semilogx(
             deviations, norm, color=colour, marker=marker, ms=4, markevery=4, label=f"{count}"
         )
     above.set(ylabel="length of the row $\\|w_k\\|$", ylim=(0, None))
-    above.legend(title="samples of the class", ncol=2, loc="upper right")
+    above.legend(title="samples of the class", title_fontsize=9, ncol=2, loc="upper right")
     below.semilogx(deviations, cosines, color=PALETTE["black"])
     below.axhline(1, color=PALETTE["grey"], linestyle="--", linewidth=1)
     below.annotate(
@@ -100,20 +100,25 @@ def weights_slider(
         rays = [_planar_trace(row[None] / norms.max()) for row in weight]
         ring = _circles(means, deviations[index])
         lengths = " : ".join(f"{norm:.2f}" for norm in (norms / norms.max()).tolist())
-        title = f"σ = {deviations[index]:g}: lengths of the rows {lengths}"
+        title = f"σ = {deviations[index]:g}: lengths {lengths}"
         return [ring[0], *(ray[0] for ray in rays)], [ring[1], *(ray[1] for ray in rays)], title
 
     xs, ys, title = state(0)
     figure = go.Figure()
     figure.add_scatter(
-        x=xs[0], y=ys[0], mode="lines", name="one σ", line={"color": PALETTE["grey"], "width": 1}
+        x=xs[0],
+        y=ys[0],
+        mode="lines",
+        name="one σ",
+        line={"color": PALETTE["grey"], "width": 1},
+        showlegend=False,
     )
     for index, count in enumerate(counts):
         figure.add_scatter(
             x=xs[index + 1],
             y=ys[index + 1],
             mode="lines",
-            name=f"row of the class with {count}",
+            name=f"{count} samples" if count > 1 else "1 sample",
             line={"color": COLOURS[index], "width": 6},
         )
     figure.add_scatter(
@@ -121,6 +126,7 @@ def weights_slider(
         y=[round(value, 4) for value in means[:, 1].tolist()],
         mode="markers",
         name="class means",
+        showlegend=False,
         marker={"color": COLOURS[: len(counts)], "size": 13, "symbol": "star"},
     )
     moving = list(range(len(counts) + 1))
@@ -129,12 +135,12 @@ def weights_slider(
         xs, ys, text = state(index)
         arguments = [{"x": xs, "y": ys}, {"title.text": text}, moving]
         steps.append({"method": "update", "label": f"{deviation:g}", "args": arguments})
-    hidden = {"visible": False, "range": [-1.7, 1.7]}
+    hidden = {"visible": False, "range": [-1.5, 1.5]}
     figure.update_layout(
-        title={"text": title, "x": 0.02, "font": {"size": 15}},
+        title={"text": title, "x": 0.02, "y": 0.96, "yanchor": "top", "font": {"size": 15}},
         height=520,
-        margin={"l": 5, "r": 5, "t": 50, "b": 10},
-        legend={"orientation": "h", "x": 0, "y": 0.02},
+        margin={"l": 5, "r": 5, "t": 85, "b": 10},
+        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"},
         xaxis=hidden | {"constrain": "domain"},
         yaxis=hidden | {"scaleanchor": "x"},
         sliders=[{"active": 0, "currentvalue": {"prefix": "σ = "}, "steps": steps}],
@@ -148,7 +154,7 @@ def planar_weights(panels: Mapping[str, tuple[Tensor, Tensor, Sequence[int]]]) -
     Args:
         panels: title to means (K, 2), weight (K, 2) and counts; rows are scaled by the longest.
     """
-    figure, grid = plt.subplots(1, len(panels), figsize=(7.0, 3.7), squeeze=False)
+    figure, grid = plt.subplots(1, len(panels), figsize=(6.4, 3.5), squeeze=False)
     for axes, (title, (means, weight, counts)) in zip(grid[0], panels.items(), strict=True):
         rows = weight / weight.norm(dim=1).max()
         for mean, row, count, colour in zip(means, rows, counts, COLOURS, strict=False):
@@ -177,23 +183,23 @@ def cdnv_counts(
         quantiles: by the first class's count, the quantile 1 − δ of V^T/V^S.
         delta: δ.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.8))
+    figure, (above, below) = plt.subplots(2, 1, figsize=(6.0, 6.6))
     for (dim, shares), colour, marker in zip(violated.items(), COLOURS, MARKERS, strict=False):
-        left.semilogx(counts, shares, marker=marker, ms=4, color=colour, label=f"P = {dim}")
-    left.axhline(delta, color=PALETTE["black"], linestyle="--", linewidth=1)
-    left.annotate(
+        above.semilogx(counts, shares, marker=marker, ms=4, color=colour, label=f"P = {dim}")
+    above.axhline(delta, color=PALETTE["black"], linestyle="--", linewidth=1)
+    above.annotate(
         f"allowed: δ = {delta:g}", (counts[0], delta), (0, 4), textcoords="offset points",
         fontsize=9,
     )  # fmt: skip
-    left.set(
+    above.set(
         xlabel="samples $n_{k'}$ of the rarer class",
-        ylabel="samples that violate the bound, share",
+        ylabel="share of samples that violate it",
         ylim=(0, 1.03),
     )
-    left.set_title("As printed, $n_k=\\infty$", fontsize=10, fontweight="normal")
-    left.legend(loc="lower left", bbox_to_anchor=(0, 0.16), ncol=2)
+    above.set_title("The bound as printed, at $n_k=\\infty$", fontsize=10, fontweight="normal")
+    above.legend(loc="lower left", bbox_to_anchor=(0, 0.16), ncol=2)
     for (label, values), colour, marker in zip(quantiles.items(), COLOURS, MARKERS, strict=False):
-        right.loglog(
+        below.loglog(
             counts,
             [value - 1 for value in values],
             marker=marker,
@@ -201,12 +207,12 @@ def cdnv_counts(
             color=colour,
             label=f"$n_k={label}$",
         )
-    right.set(
+    below.set(
         xlabel="samples $n_{k'}$ of the other class",
         ylabel=f"{1 - delta:.0%} quantile of $V^T/V^S-1$",
     )
-    right.set_title("What it depends on", fontsize=10, fontweight="normal")
-    right.legend(loc="lower left")
+    below.set_title("What the excess depends on", fontsize=10, fontweight="normal")
+    below.legend(loc="lower left")
     _headline(figure, "The rarer class decides, however many samples the other has")
     return figure
 
@@ -221,7 +227,7 @@ def divergences(
         curves: divergence in nats at each, by what the class means look like.
         labels: divergence of the two label distributions.
     """
-    figure, axes = plt.subplots(figsize=(6.8, 4.0))
+    figure, axes = plt.subplots(figsize=(6.0, 3.8))
     axes.axhspan(labels, 1.35 * labels, color=PALETTE["vermilion"], alpha=0.15, lw=0)
     axes.axhline(labels, color=PALETTE["black"], linestyle="--", linewidth=1.2)
     axes.annotate(
@@ -263,7 +269,7 @@ def nearest_angles(
         num_classes: K.
         optimum: arccos(−1/(K − 1)), degrees.
     """
-    figure, axes = plt.subplots(figsize=(6.6, 3.8))
+    figure, axes = plt.subplots(figsize=(6.0, 3.7))
     axes.axhline(optimum, color=PALETTE["black"], linestyle="--", linewidth=1.2)
     axes.annotate(
         f"theorem: at most arccos(−1/{num_classes - 1}) = {optimum:.1f}°",
@@ -295,7 +301,7 @@ def norm_stability(gaps: Tensor, spreads: Tensor, *, num_classes: int) -> Figure
         spreads: (B,) distance of the norms from equal ones, relative.
         num_classes: K, for the theorem's line.
     """
-    figure, axes = plt.subplots(figsize=(6.4, 3.9))
+    figure, axes = plt.subplots(figsize=(6.0, 3.7))
     order = gaps.sort().values
     slope = num_classes**3 * (num_classes - 1)
     axes.loglog(order, slope * order, color=PALETTE["black"], linestyle="--")
@@ -326,7 +332,7 @@ def decisions(means: Tensor, panels: Mapping[str, tuple[Tensor, Tensor]]) -> Fig
     points = torch.cartesian_prod(ticks, ticks) + centre
     nearest = torch.cdist(points, means).argmin(1).reshape(301, 301)
     colours = ListedColormap(COLOURS[: len(means)])
-    figure, grid = plt.subplots(1, len(panels), figsize=(7.0, 3.7), squeeze=False)
+    figure, grid = plt.subplots(1, len(panels), figsize=(6.4, 3.5), squeeze=False)
     for axes, (title, (weight, bias)) in zip(grid[0], panels.items(), strict=True):
         chosen = (points @ weight.T + bias).argmax(1).reshape(301, 301)
         box = (-reach, reach, -reach, reach)
@@ -354,7 +360,7 @@ def minority_heights(means: Tensor, weight: Tensor, counts: Sequence[int]) -> Fi
         weight: (3, 2), least squares.
         counts: of the classes.
     """
-    figure, axes = plt.subplots(figsize=(6.4, 4.2))
+    figure, axes = plt.subplots(figsize=(5.8, 3.9))
     closed = torch.cat([means, means[:1]])
     axes.plot(*closed.T.tolist(), color=PALETTE["grey"], lw=1)
     for mean, row, count, colour in zip(means, weight, counts, COLOURS, strict=False):
