@@ -179,6 +179,27 @@ def test_certified_over_random_problems() -> None:
         assert found.rank <= min(k, c)
 
 
+@pytest.mark.parametrize("lam_b", BIASES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gram_matrices_are_right_to_the_root_of_the_tolerance(loss: str, lam_b: float) -> None:
+    """Against the same solver driven to round-off: what the notebooks and the docstring rely on."""
+    for seed in range(4):
+        targets, counts, lam = problem(loss, seed)
+
+        def grams(
+            tol: float,
+            data: tuple[Tensor, Tensor] = (targets, counts),
+            lam: dict[str, float] = lam,
+        ) -> list[Tensor]:
+            found = ufm.solve(*data, **lam, lam_b=lam_b, loss=loss, tol=tol)
+            return [found.weight @ found.weight.T, found.means @ found.means.T]
+
+        exact = grams(1e-14)
+        for tol in (1e-6, 1e-9, 1e-12):
+            for gram, best in zip(grams(tol), exact, strict=True):
+                assert float((gram - best).norm()) <= math.sqrt(tol) * float(best.norm())
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_tiny_penalties(loss: str) -> None:
     """The objective of hard labels tends to zero with the penalties, and is still certified."""

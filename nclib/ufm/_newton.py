@@ -272,12 +272,14 @@ def _solve_augmented(problem: Problem, tol: float) -> Solution:
     reached = relative_gap(problem, best, floor=floor)
     # Squared error has no curvature to wait for; there the ball's kinks set the pace.
     growth = 3.0 if isinstance(problem.loss, SquaredError) else 10.0
-    spare = 1  # one step past the tolerance: the gap falls by orders, the Gram matrix's error too
+    # Where the tolerance is just met, one step more: the gap falls by orders, and with its root
+    # the Gram matrix's error.
+    spare = 1
     for _ in range(MAX_OUTER):
         if state.exhausted and relative_gap(problem, best) <= tol:
             break
         if reached <= tol:
-            if spare == 0:
+            if spare == 0 or reached <= 0.01 * tol:
                 break
             spare -= 1
         state.sigma = min(growth * state.sigma, MAX_SIGMA)
@@ -301,7 +303,7 @@ class _AugmentedLagrangian:
         self.bias = torch.zeros_like(problem.targets[:, 0])
         self.multiplier = torch.zeros_like(problem.targets)
         # At the solution the loss bends about as much as its slope theta / sqrt(n) allows.
-        self.sigma = min(1.0, problem.threshold / float(problem.counts.mean().sqrt()))
+        self.sigma = 3 * min(1.0, problem.threshold / float(problem.counts.mean().sqrt()))
         slope = problem.loss.gradient(problem.logits(self.x, self.bias)) * problem.roots
         self.round_off = max(1e-13 * problem.threshold, 1e-15 * float(slope.norm()))
         self.iterations = 0
@@ -317,7 +319,8 @@ class _AugmentedLagrangian:
             # Every point is in the domain; the multiplier is accurate however small theta is.
             dual = -self.multiplier / problem.roots
         else:
-            self.bias = problem.best_bias(self.x, self.bias)
+            if problem.lam_b == 0:  # the bound then asks for weighted rows that sum to zero
+                self.bias = problem.best_bias(self.x, self.bias)
             dual = problem.loss.gradient(problem.logits(self.x, self.bias))
         values = envelope.values - envelope.clipped
         bias = problem.best_bias((envelope.left * values) @ envelope.right, self.bias, steps=2)
@@ -356,16 +359,16 @@ class _AugmentedLagrangian:
             if size <= max(0.1 * moved, self.round_off):
                 break
             system = _NewtonSystem(problem, logits, envelope)
-            step_x, step_b = system.solve(-slope_x, -slope_b, 1e-3)
+            step_x, step_b = system.solve(-slope_x, -slope_b, 1e-2)
             descent = float((slope_x * step_x).sum() + slope_b @ step_b)
-            length = _damping(problem, step_x, step_b)
+            length, damped = 1.0, _damping(problem, step_x, step_b)
             self.iterations += 1
             while length > 1e-8:
                 x, bias = self.x + length * step_x, self.bias + length * step_b
                 trial = self._evaluate(x, bias)
                 if trial[0] <= value + 1e-4 * length * descent + 1e-14 * value.abs():
                     break
-                length *= 0.5
+                length = damped if length > damped else 0.5 * length
             else:  # no descent left above round-off
                 break
             self.x, self.bias = x, bias
