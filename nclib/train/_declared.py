@@ -62,7 +62,9 @@ class MethodObjective:
 
     def loss(self, features: Tensor, scores: Tensor, labels: Mixed, epoch: int) -> Tensor:
         """The batch's; with two labels an image, their losses in proportion to the shares."""
-        heaviest = max(range(len(labels)), key=lambda i: float(labels[i][1]))
+        heaviest = 0
+        if len(labels) > 1 and self.centres is not None and self.centres.kind == "ema":
+            heaviest = max(range(len(labels)), key=lambda i: float(labels[i][1]))
         parts = [
             self._loss(features, scores, own, epoch, update=i == heaviest) * share
             for i, (own, share) in enumerate(labels)

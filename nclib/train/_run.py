@@ -14,6 +14,7 @@ from nclib.methods import known
 from nclib.runs._config import RunConfig
 from nclib.train import _evaluate, _processes, _stage
 from nclib.train._declared import MethodObjective
+from nclib.train._graphed import graphed
 from nclib.train._objective import EncodedObjective, Mixed, Objective
 from nclib.train._schedule import learning_rate
 
@@ -64,6 +65,10 @@ class Run:
                 self.network, _stage.optimizer(config, self.network)
             )
             self.optimizers.append(main)
+        self.call: Callable[[Tensor], Any] = self.model
+        if self.device.type == "cuda" and _processes.world_size() == 1 and not self.stage.frozen:
+            shape = (min(config.batch_size, len(self.train.labels)), *self.info.shape)
+            self.call = graphed(self.network, self.model, shape, config.precision)
         centres = getattr(self.objective, "centres", None)
         self.centres = centres
         if centres is not None and (own := centres.optimizer()) is not None:
@@ -161,7 +166,7 @@ class Run:
         """One step; the batch's loss, and how many of its predictions are right."""
         for group in self.optimizers[0].param_groups:
             group["lr"] = rate
-        features, scores = self.model(_processes.own(images))
+        features, scores = self.call(_processes.own(images))
         features = _processes.gather(features.float())
         scores = _processes.gather(scores.float())
         loss = self.objective.loss(features, scores, labels, epoch - 1)
