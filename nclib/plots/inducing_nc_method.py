@@ -162,13 +162,14 @@ def collapse_slider(
     fig = go.Figure()
     for index, (name, course) in enumerate(frames.items()):
         parts, text = course[0]
-        seen: dict[str, Any] = {"visible": index == 0, "hoverinfo": "skip"}
+        seen: dict[str, Any] = {"visible": index == 0}
         for k, size in enumerate(sizes):
             marker = {"size": 4.5, "color": COLOURS[k], "symbol": _SYMBOLS[k]}
-            label = f"{size} samples"
-            fig.add_scatter3d(**parts[k], mode="markers", name=label, marker=marker, **seen)
+            style = {"mode": "markers", "marker": marker, "hoverinfo": "name", "showlegend": False}
+            fig.add_scatter3d(**parts[k], name=f"{size} samples", **style, **seen)
         line = {"width": 6, "color": PALETTE["grey"]}
-        fig.add_scatter3d(**parts[-1], mode="lines", name=f"{name}: {text}", line=line, **seen)
+        style = {"mode": "lines", "line": line, "hoverinfo": "skip", "showlegend": True}
+        fig.add_scatter3d(**parts[-1], name=f"{name}: {text}", **style, **seen)
 
     traces = len(sizes) + 1
 
@@ -362,7 +363,13 @@ def strength_sweep(
     grid[1, 0].set_ylabel("smallest angle (°)")
     handles = [Line2D([], [], color=PALETTE["grey"], ls="--", lw=1, label="without the terms")]
     if any(math.isnan(row[1]) for rows in sweeps.values() for row in rows):
-        style = {"color": PALETTE["black"], "marker": "x", "ms": 9, "mew": 2, "ls": ""}
+        style: dict[str, Any] = {
+            "color": PALETTE["black"],
+            "marker": "x",
+            "ms": 9,
+            "mew": 2,
+            "ls": "",
+        }
         handles.append(Line2D([], [], label="diverged", **style))
     grid[0, 0].legend(handles=handles, loc="lower left")
     _headline(figure, title)
