@@ -231,6 +231,11 @@ class RunConfig(BaseModel):
                 )
 
     def _check_imbalance(self, known: data.DatasetInfo) -> None:
+        if known.read is None and (self.imbalance != 1 or self.per_class is not None):
+            raise ValueError(
+                f"{known.title} is streamed whole: imbalance is {self.imbalance:g} and per_class "
+                f"is {self.per_class}, expected 1 and None"
+            )
         if self.imbalance == 1:
             return
         if self.per_class is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,10 +10,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from nclib import data, evaluate
+from nclib import evaluate
 from nclib.metrics import CollapseMetric, CollapseReport, measure
 from nclib.train._objective import Objective, weight_and_bias
-from nclib.train._processes import gather, own, world_size
+from nclib.train._processes import gather, world_size
 
 
 class Passed(NamedTuple):
@@ -35,47 +36,43 @@ class Passed(NamedTuple):
         return (self.predictions == self.truth).double().mean().item()
 
 
+Inputs = Iterable[tuple[Float[Tensor, "B C H W"], Int64[Tensor, " B"]]]
+
+
+def noisy(
+    inputs: Inputs, noise: float, std: Sequence[float], generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Gaussian noise on normalised images, of standard deviation ``noise`` on pixels in [0, 1].
+
+    Pixels are not clipped.
+    """
+    for images, labels in inputs:
+        drawn = torch.randn(images.shape, generator=generator).to(images.device)
+        yield images + noise / images.new_tensor(std).view(-1, 1, 1) * drawn, labels
+
+
 @torch.no_grad()
-def run_through(
-    network: nn.Module,
-    fabric: Any,
-    split: data.Split,
-    info: data.DatasetInfo,
-    objective: Objective,
-    *,
-    noise: float = 0.0,
-    generator: torch.Generator | None = None,
-) -> Passed:
-    """Pass a split through the network; of several processes, each takes its part.
+def run_through(network: nn.Module, inputs: Inputs, objective: Objective, *, part: bool) -> Passed:
+    """Pass images through the network, which is put in evaluation mode.
 
     Args:
-        network: is put in evaluation mode.
-        fabric: for its precision.
-        split: uint8 images.
-        info: for the scale of the pixels.
+        network: gives features and scores.
+        inputs: normalised images and labels.
         objective: predicts.
-        noise: standard deviation of Gaussian noise on the pixels in [0, 1], which is not clipped;
-            every process then takes the whole split, and draws the same.
-        generator: of the noise.
+        part: whether these are this process's part of the images, or all.
     """
     network.eval()
-    parts = []
-    if not noise:
-        split = data.Split(own(split.images), own(split.labels))
-    for images in split.images.split(1000):
-        inputs = data.to_float(images, info.mean, info.std)
-        if noise:
-            width = inputs.new_tensor(info.std).view(-1, 1, 1)
-            drawn = torch.randn(inputs.shape, generator=generator)
-            inputs = inputs + noise / width * drawn.to(inputs.device)
-        with fabric.autocast():
-            parts.append(network(inputs.contiguous(memory_format=torch.channels_last)))
-    features = torch.cat([part[0] for part in parts]).float()
-    scores = torch.cat([part[1] for part in parts]).float()
-    predictions, truth = objective.predict(scores), split.labels
-    if not noise:
+    features, scores, labels = [], [], []
+    for images, own in inputs:
+        found = network(images.contiguous(memory_format=torch.channels_last))
+        features.append(found[0].float())
+        scores.append(found[1].float())
+        labels.append(own)
+    passed = torch.cat(features), torch.cat(scores), torch.cat(labels)
+    predictions, truth = objective.predict(passed[1]), passed[2]
+    if part:
         predictions, truth = gather(predictions), gather(truth)
-    return Passed(features, scores, split.labels, predictions, truth)
+    return Passed(*passed, predictions, truth)
 
 
 def collapse(passed: Passed, head: nn.Module, objective: Objective) -> dict[str, Any]:

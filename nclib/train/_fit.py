@@ -14,7 +14,8 @@ from nclib.runs._record import RunRecord
 from nclib.train import _checkpoint, _evaluate, _processes
 from nclib.train._memory import peak_memory_mib
 from nclib.train._progress import Progress
-from nclib.train._run import DivergedError, Position, Run, generator
+from nclib.train._random import generator
+from nclib.train._run import DivergedError, Position, Run
 from nclib.train._stop import Stop, StoppedError
 
 __all__ = ["DivergedError", "StoppedError", "fit"]
@@ -114,11 +115,11 @@ def _train(
         if epoch % config.measure_every == 0 or epoch == last:
             entry.update(_measure(run, collapse, epoch))
         elif epoch % config.evaluate_every == 0:
-            entry.update(_evaluate.shots(run.passed(run.test), run.counts))
+            entry.update(_evaluate.shots(run.passed("test"), run.counts))
         told = stop()
         if (epoch - first) % checkpoint_every == 0 or epoch == last or told:
             save(None)
-        speed = len(epochs) * len(run.train.labels) / seconds
+        speed = len(epochs) * len(run.labels) / seconds
         shown.update(entry, speed, collapse["train"])
         if told and epoch < last:
             raise StoppedError(f"run {config.id} stopped after epoch {epoch} of {last}; {kept}")
@@ -168,8 +169,8 @@ def _base_network(
 
 def _measure(run: Run, collapse: dict[str, list[dict[str, Any]]], epoch: int) -> dict[str, float]:
     """Append the reports of both splits; returns the test accuracies."""
-    test = run.passed(run.test)
-    for name, passed in (("train", run.passed(run.train)), ("test", test)):
+    test = run.passed("test")
+    for name, passed in (("train", run.passed("train")), ("test", test)):
         found = _evaluate.collapse(passed, run.head, run.objective)
         collapse[name].append({"epoch": epoch, **found})
     return _evaluate.shots(test, run.counts)
@@ -177,14 +178,14 @@ def _measure(run: Run, collapse: dict[str, list[dict[str, Any]]], epoch: int) ->
 
 def _record(run: Run, course: _Course) -> RunRecord:
     config, (epochs, collapse, seconds, _) = run.config, course
-    train, test = run.passed(run.train).whole(), run.passed(run.test).whole()
+    train, test = run.passed("train").whole(), run.passed("test").whole()
     final = _evaluate.finals(train, test, run.counts, run.objective)
     reached = [(e["test_accuracy"], -e["epoch"]) for e in epochs if "test_accuracy" in e]
     best, at = max(reached, default=(final["test_accuracy"], -run.stage.start))
     final |= {"best_test_accuracy": best, "best_epoch": -at}
     for number, std in enumerate(config.noise):
         draws = generator(config.seed, 1_000_000 + number)
-        noisy = run.passed(run.test, noise=std, generator=draws)
+        noisy = run.passed("test", noise=std, draws=draws)
         final[f"test_accuracy_noise_{std:g}"] = noisy.accuracy
     origin = {
         **provenance(run.device),
@@ -192,6 +193,6 @@ def _record(run: Run, course: _Course) -> RunRecord:
         "peak_memory_mib": peak_memory_mib(run.device),
     }
     if seconds:
-        origin["images_per_second"] = round(len(epochs) * len(run.train.labels) / seconds)
+        origin["images_per_second"] = round(len(epochs) * len(run.labels) / seconds)
     found = _evaluate.arrays(train, test, run.counts, run.head)
     return RunRecord(config, epochs, final, collapse, found, origin)

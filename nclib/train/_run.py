@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,10 +12,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from nclib import data
 from nclib.methods import known
 from nclib.runs._config import RunConfig
-from nclib.train import _evaluate, _processes, _stage
+from nclib.train import _evaluate, _images, _processes, _stage
 from nclib.train._declared import MethodObjective
 from nclib.train._graphed import graphed
 from nclib.train._objective import EncodedObjective, Mixed, Objective
+from nclib.train._random import generator
 from nclib.train._schedule import learning_rate
 
 _CHECK_EVERY = 50  # steps; on an accelerator, looking at a loss waits for it
@@ -47,7 +48,9 @@ class Run:
         self.stage = _stage.stage(config)
         self.fabric = _processes.fabric(config.precision)
         self.device = self.fabric.device
-        self._load()
+        self.images = _images.load(config, self.device)
+        self.info, self.labels = self.images.info, self.images.labels
+        self.counts = self.labels.bincount(minlength=self.info.num_classes)
         if network is None:
             self.network = _stage.build(config, self.info)
         else:
@@ -67,32 +70,17 @@ class Run:
             self.optimizers.append(main)
         self.call: Callable[[Tensor], Any] = self.model
         if self.device.type == "cuda" and _processes.world_size() == 1 and not self.stage.frozen:
-            shape = (min(config.batch_size, len(self.train.labels)), *self.info.shape)
+            shape = (min(config.batch_size, len(self.labels)), *self.info.shape)
             self.call = graphed(self.network, self.model, shape, config.precision)
         centres = getattr(self.objective, "centres", None)
         self.centres = centres
         if centres is not None and (own := centres.optimizer()) is not None:
             self.optimizers.append(own)
 
-    def _load(self) -> None:
-        config = self.config
-        dataset = data.load(config.dataset, device=self.device)
-        if config.imbalance > 1:
-            dataset = data.long_tailed(
-                dataset, config.imbalance, kind=config.imbalance_kind, seed=config.subset_seed
-            )
-        self.info, self.train, self.test = dataset.info, dataset.train, dataset.test
-        if config.per_class is not None:
-            chosen = data.per_class_subset(
-                self.train.labels, config.per_class, generator(config.seed, 0)
-            ).to(self.device)
-            self.train = data.Split(self.train.images[chosen], self.train.labels[chosen])
-        self.counts = self.train.labels.bincount(minlength=self.info.num_classes)
-
     def _objective(self) -> Objective:
         config, method = self.config, known(self.config.method)
         if method.loss is None:
-            return EncodedObjective(config, self.network.head, len(self.train.labels))
+            return EncodedObjective(config, self.network.head, len(self.labels))
         return MethodObjective(
             method,
             config.options,
@@ -134,7 +122,7 @@ class Run:
         """
         config = self.stage.schedule
         draws = generator(config.seed, epoch)
-        order = data.sampler(self.stage.sampler, self.train.labels, generator=draws)
+        order = data.sampler(self.stage.sampler, self.labels, generator=draws)
         batches = order.split(config.batch_size)
         begin, loss, correct = 0, 0.0, 0.0
         if position is not None:
@@ -143,12 +131,13 @@ class Run:
         sums = torch.tensor([loss, correct], dtype=torch.float64, device=self.device)
         recent: list[Tensor] = []
         self._training_mode()
-        for number in range(begin, len(batches)):
+        shown = self.images.batches(batches, begin, draws, epoch)
+        for number, (images, labels) in enumerate(shown, begin):
             step = (epoch - 1 - self.stage.start) * len(batches) + number
             rate = learning_rate(config, step, len(batches))
-            value, right = self._step(*self._batch(batches[number], draws), rate, epoch)
+            value, right = self._step(*self._mixed(images, labels, draws), rate, epoch)
             with torch.no_grad():
-                sums += torch.stack([value.double() * len(batches[number]), right.double()])
+                sums += torch.stack([value.double() * len(labels), right.double()])
             recent.append(value)
             ends = number == len(batches) - 1
             told = stop() and not ends
@@ -187,11 +176,10 @@ class Run:
         if self.stage.frozen and not self.stage.statistics:
             self.network.eval()
 
-    def _batch(self, chosen: Tensor, draws: torch.Generator) -> tuple[Tensor, Mixed]:
+    def _mixed(
+        self, images: Tensor, labels: Tensor, draws: torch.Generator
+    ) -> tuple[Tensor, Mixed]:
         """Images as the network takes them, and their labels with shares."""
-        images, labels = self.train.images[chosen], self.train.labels[chosen]
-        if self.config.augment:
-            images = data.augment(images, draws)
         inputs = data.to_float(images, self.info.mean, self.info.std)
         mixed: Mixed = [(labels, 1.0)]
         if self.stage.schedule.mixup:
@@ -213,12 +201,18 @@ class Run:
                     f"{rate:.3g}; run {self.config.id}"
                 )
 
-    def passed(self, split: data.Split, **options: Any) -> _evaluate.Passed:
+    def passed(
+        self, split: Literal["train", "test"], *, noise: float = 0.0, draws: Any = None
+    ) -> _evaluate.Passed:
         """A split through the network, or through the running mean of its weights."""
         network = self.network if self.averaged is None else self.averaged.module
-        return _evaluate.run_through(
-            network, self.fabric, split, self.info, self.objective, **options
-        )
+        chunks = self.images.chunks(split, part=not noise)  # the noise is drawn for all in order
+        mean, std = self.info.mean, self.info.std
+        inputs: _evaluate.Inputs = ((data.to_float(i, mean, std), own) for i, own in chunks)
+        if noise:
+            inputs = _evaluate.noisy(inputs, noise, std, draws)
+        with self.fabric.autocast():
+            return _evaluate.run_through(network, inputs, self.objective, part=not noise)
 
     @property
     def head(self) -> Any:
@@ -230,8 +224,3 @@ class Run:
         network = self.network if self.averaged is None else self.averaged.module
         state: dict[str, Tensor] = network.state_dict()
         return state
-
-
-def generator(seed: int, epoch: int) -> torch.Generator:
-    """A stream of its own for every epoch, so that a resumed run draws what it would have drawn."""
-    return torch.Generator().manual_seed(seed * 1_000_003 + epoch)

@@ -1,0 +1,120 @@
+"""Where a run's images come from: tensors on the device, or files that are decoded as they go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Literal, Protocol
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from nclib import data
+from nclib.runs._config import RunConfig
+from nclib.train._processes import own
+from nclib.train._random import generator
+
+Batches = Iterator[tuple[UInt8[Tensor, "B C H W"], Int64[Tensor, " B"]]]
+_CHUNK = 1000  # images evaluated at once
+_STREAMED_CHUNK = 100  # they are larger
+
+
+class Images(Protocol):
+    """The training and test images of a run."""
+
+    info: data.DatasetInfo
+    labels: Int64[Tensor, " N"]  # of the training images, on the device
+
+    def batches(
+        self, order: Sequence[Int64[Tensor, " B"]], begin: int, draws: torch.Generator, epoch: int
+    ) -> Batches:
+        """The epoch's training batches from number ``begin`` on, augmented."""
+
+    def chunks(self, split: Literal["train", "test"], *, part: bool) -> Batches:
+        """A split in order, as it is; with ``part`` this process's part."""
+
+
+def load(config: RunConfig, device: torch.device) -> Images:
+    """The images that a configuration names."""
+    if data.info(config.dataset).read is None:
+        return Streamed(config, device)
+    return Held(config, device)
+
+
+class Held:
+    """Images that live on the device."""
+
+    def __init__(self, config: RunConfig, device: torch.device) -> None:
+        dataset = data.load(config.dataset, device=device)
+        if config.imbalance > 1:
+            dataset = data.long_tailed(
+                dataset, config.imbalance, kind=config.imbalance_kind, seed=config.subset_seed
+            )
+        train = dataset.train
+        if config.per_class is not None:
+            chosen = data.per_class_subset(
+                train.labels, config.per_class, generator(config.seed, 0)
+            ).to(device)
+            train = data.Split(train.images[chosen], train.labels[chosen])
+        self.info, self.labels, self.augment = dataset.info, train.labels, config.augment
+        self.splits = {"train": train, "test": dataset.test}
+
+    def batches(
+        self, order: Sequence[Int64[Tensor, " B"]], begin: int, draws: torch.Generator, epoch: int
+    ) -> Batches:
+        """Cropped and flipped in batch, if at all."""
+        images, labels = self.splits["train"]
+        for chosen in order[begin:]:
+            shown = images[chosen]
+            yield data.augment(shown, draws) if self.augment else shown, labels[chosen]
+
+    def chunks(self, split: Literal["train", "test"], *, part: bool) -> Batches:
+        """Slices of the tensors."""
+        images, labels = self.splits[split]
+        if part:
+            images, labels = own(images), own(labels)
+        yield from zip(images.split(_CHUNK), labels.split(_CHUNK), strict=True)
+
+
+class Streamed:
+    """Images in files, decoded by worker processes; ``augment`` means RandAugment.
+
+    The number of workers is that of the cores, at most eight. Several training processes decode
+    every batch each.
+    """
+
+    def __init__(self, config: RunConfig, device: torch.device) -> None:
+        files = data.load_files(config.dataset)
+        self.info, self.seed = files.info, config.seed
+        self.labels = files.train.labels.to(device)
+        workers = min(8, os.cpu_count() or 1)
+        stream = partial(data.Stream, workers=workers, size=self.info.shape[1], device=device)
+        self.training = stream(
+            files.train,
+            batch_size=config.batch_size,
+            augmentation="randaugment" if config.augment else "none",
+        )
+        self.splits = {
+            name: (stream(split, batch_size=_STREAMED_CHUNK), len(split))
+            for name, split in (("train", files.train), ("test", files.test))
+        }
+
+    def batches(
+        self, order: Sequence[Int64[Tensor, " B"]], begin: int, draws: torch.Generator, epoch: int
+    ) -> Batches:
+        """The augmentation has a stream of its own, since workers decode ahead."""
+        seeds = generator(self.seed, _STREAM + epoch)
+        done = sum(len(chosen) for chosen in order[:begin])
+        torch.randint(2**62, (done,), generator=seeds)  # those of the images before
+        yield from self.training.epoch(torch.cat(list(order[begin:])), seeds)
+
+    def chunks(self, split: Literal["train", "test"], *, part: bool) -> Batches:
+        """Resized and cut, not augmented."""
+        stream, count = self.splits[split]
+        indices = torch.arange(count)
+        yield from stream.epoch(own(indices) if part else indices)
+
+
+_STREAM = 500_000  # beyond the epochs

@@ -1,0 +1,76 @@
+"""Training on images that stay in their files."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nclib import data
+from nclib.data import DatasetInfo, ImageFiles
+from nclib.runs import RunConfig
+from nclib.train import StoppedError, fit
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Two classes of colours, one rarer, as PNG files."""
+    draws = np.random.default_rng(0)
+
+    def files(split, counts):
+        paths, labels = [], []
+        for k, count in enumerate(counts):
+            for number in range(count):
+                pixels = draws.integers(0, 100, (32, 32, 3), dtype=np.uint8)
+                pixels[..., k] += 150
+                name = f"{split}-{k}-{number}.png"
+                Image.fromarray(pixels).save(tmp_path / name)
+                paths.append(name)
+                labels.append(k)
+        return ImageFiles(tmp_path, tuple(paths), torch.tensor(labels))
+
+    splits = {"train": files("train", (12, 7)), "test": files("test", (4, 4))}
+    info = DatasetInfo(
+        name="colours",
+        title="Colours",
+        num_classes=2,
+        shape=(3, 32, 32),
+        train_per_class=(7, 12),
+        mean=(0.5, 0.5, 0.5),
+        std=(0.25, 0.25, 0.25),
+        read_files=lambda root: {**splits, "validation": splits["test"]},
+    )
+    monkeypatch.setitem(data.DATASETS, "colours", info)
+    return RunConfig.model_validate(
+        {
+            "paper": "inducing-nc",
+            "profile": "smoke",
+            "dataset": "colours",
+            "method": "ce-drw",
+            "width": 16,
+            "lr": 0.01,
+            "epochs": 4,
+            "batch_size": 6,
+            "measure_every": 4,
+            "augment": True,
+            "mixup": 0.2,
+        }
+    )
+
+
+def test_a_streamed_run_stopped_within_an_epoch_goes_on_to_the_same_bits(run, tmp_path):
+    straight = fit(run)
+    assert straight.final["test_accuracy"] == 1
+    assert straight.arrays["counts"].tolist() == [12, 7]
+    path = tmp_path / "state.pt"
+    # One step a call; the fourth ends the first epoch's four batches.
+    for where in ("in epoch 1", "in epoch 1", "in epoch 1", "after epoch 1"):
+        with pytest.raises(StoppedError, match=where):
+            fit(run, checkpoint=path, until=0)
+    resumed = fit(run, checkpoint=path)
+    assert resumed.epochs == straight.epochs
+    assert resumed.final == straight.final
+
+
+def test_a_streamed_set_is_taken_whole(run):
+    with pytest.raises(ValueError, match="Colours is streamed whole: imbalance is 10"):
+        run.replace(imbalance=10)
