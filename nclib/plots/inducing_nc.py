@@ -337,10 +337,10 @@ def decisions(means: Tensor, panels: Mapping[str, tuple[Tensor, Tensor]]) -> Fig
         chosen = (points @ weight.T + bias).argmax(1).reshape(301, 301)
         box = (-reach, reach, -reach, reach)
         style = {"origin": "lower", "extent": box, "vmin": 0, "vmax": len(means) - 1}
-        axes.imshow(chosen.T, cmap=colours, alpha=0.3, interpolation="nearest", **style)
+        axes.imshow(chosen.T.numpy(), cmap=colours, alpha=0.3, interpolation="nearest", **style)
         for index in range(len(means)):
             edge = (nearest == index).double().T
-            axes.contour(edge, [0.5], extent=box, colors=PALETTE["black"], linewidths=1)
+            axes.contour(edge.numpy(), [0.5], extent=box, colors=PALETTE["black"], linewidths=1)
             spot = (means[index] - centre).tolist()
             axes.plot(*spot, marker="*", ms=14, color=COLOURS[index], mec="white", linestyle="")
         agreement = float((chosen == nearest).double().mean())
