@@ -71,7 +71,7 @@ def test_every_row_names_a_reference_that_exists() -> None:
 def test_the_paper_s_disagreements_with_itself_are_found() -> None:
     cell = TABLES[3].cell("CE-DRW", COLUMN)
     assert {(c.table, c.printed) for c in also_printed(cell)} == {(6, 77.0)}
-    assert "NC-DRW on CIFAR10-LT, 100: 81.9 (Table 3, 7) and 79.2 (Table 6)" in (
+    assert "NC-DRW on CIFAR10-LT, 100: 81.9 (Tables 3, 7) and 79.2 (Table 6)" in (
         papers.disagreements()
     )
     assert len(papers.disagreements()) == 8

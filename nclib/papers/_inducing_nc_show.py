@@ -24,8 +24,14 @@ def _printed(cell: Cell) -> str:
     if cell.printed is None:
         return "–"
     text = f"{cell.printed:.1f}" if round(cell.printed, 1) == cell.printed else str(cell.printed)
-    others = sorted({(other.table, other.printed) for other in also_printed(cell)})
-    also = "; ".join(f"{value:.1f} in Table {table}" for table, value in others)
+    where: dict[float | None, list[int]] = {}
+    for other in also_printed(cell):
+        where.setdefault(other.printed, []).append(other.table)
+    also = "; ".join(
+        f"{value:.1f} in {'Table' if len(tables) == 1 else 'Tables'} "
+        + ", ".join(map(str, sorted(tables)))
+        for value, tables in where.items()
+    )
     return text + (f" ({also})" if also else "")
 
 
@@ -77,9 +83,9 @@ class ShownTable:
             body.append(f'<tr><th scope="row">{html.escape(row.title)}</th>{"".join(entries)}</tr>')
         caption = f"Table {table.number}. {table.title}. Bold: printed; below: ours."
         return (
-            '<div style="overflow-x:auto"><table class="nc-results" style="text-align:left">'
-            f"<caption>{html.escape(caption)}</caption><thead><tr><th>Method</th>{head}</tr>"
-            f"</thead><tbody>{''.join(body)}</tbody></table></div>"
+            f'<p>{html.escape(caption)}</p><div style="overflow-x:auto">'
+            f'<table style="text-align:left"><thead><tr><th>Method</th>{head}</tr></thead>'
+            f"<tbody>{''.join(body)}</tbody></table></div>"
         )
 
 
@@ -103,7 +109,10 @@ def disagreements() -> list[str]:
             for other in same(cell):
                 tables = printed.setdefault(other.printed or 0.0, [])
                 tables += [] if str(other.table) in tables else [str(other.table)]
-            values = (f"{v:.1f} (Table {', '.join(sorted(t))})" for v, t in printed.items())
+            values = (
+                f"{v:.1f} (Table{'s' * (len(t) > 1)} {', '.join(sorted(t))})"
+                for v, t in printed.items()
+            )
             name = cell.source._replace(mixup=False)
             lines.setdefault(name, f"{cell.row} on {cell.column}: {' and '.join(values)}")
     return list(lines.values())

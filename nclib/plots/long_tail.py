@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,11 +16,10 @@ from torch import Tensor
 
 from nclib.plots._style import DIVERGING, PALETTE, SEQUENTIAL
 
-COLOURS = [
-    PALETTE[name]
-    for name in ("grey", "blue", "vermilion", "green", "purple", "orange", "sky", "black")
-]
+COLOURS = ("grey", "blue", "vermilion", "green", "purple", "orange", "sky", "black")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+# One look a method, in whatever company it is drawn; other labels take what their place gives.
+_METHODS = ("CE", "CE-DRW", "LDAM-DRW", "NC-DRW", "NC-DRW-cRT", "Logit Adjust", "CE-RS", "CE-RW")
 Runs = Mapping[str, Sequence[Sequence[float] | np.ndarray]]  # by label, one sequence a seed
 
 
@@ -59,7 +59,7 @@ def angle_matrices(
         axes.grid(visible=False)
         axes.set_title(label, fontsize=10)
     bar = figure.colorbar(image, ax=panels, shrink=0.8, pad=0.02, extend="both")
-    bar.set_label("angle (°), white: the optimum; classes by decreasing size")
+    bar.set_label("angle (°), white: the optimum")
     _headline(figure, title)
     return figure
 
@@ -137,11 +137,12 @@ def calibration(points: Mapping[str, Sequence[tuple[float, float]]], *, title: s
     figure, axes = plt.subplots(figsize=(7.0, 3.6))
     for i, (label, pairs) in enumerate(points.items()):
         accuracy, error = zip(*pairs, strict=True)
+        colour, marker = _look(label, i)
         axes.plot(
             100 * np.asarray(accuracy),
             100 * np.asarray(error),
-            MARKERS[i % len(MARKERS)],
-            color=COLOURS[i % len(COLOURS)],
+            marker,
+            color=colour,
             markersize=8,
             label=label,
         )
@@ -211,17 +212,23 @@ def effect_forest(rows: Sequence[EffectRow], *, title: str) -> Figure:
     axes.plot([], [], "o", color=PALETTE["blue"], label="ours, 95 % interval")
     axes.plot([], [], "o", color=PALETTE["grey"], label="ours, single runs")
     axes.plot([], [], "D", color=PALETTE["vermilion"], markerfacecolor="none", label="printed")
-    axes.set_yticks(range(len(rows)), [row.label for row in rows])
+    axes.set_yticks(range(len(rows)), [re.sub(r"L_\w", r"$\g<0>$", row.label) for row in rows])
     axes.invert_yaxis()
     axes.set(xlabel="difference of test accuracy (points)", title=title)
     figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
+def _look(label: str, place: int) -> tuple[str, str]:
+    """Colour and marker of a label."""
+    i = _METHODS.index(label) if label in _METHODS else (place - 1) % len(COLOURS)
+    return PALETTE[COLOURS[i]], MARKERS[i]
+
+
 def _lines(axes: Axes, places: Sequence[float], runs: Runs) -> None:
     """The mean over seeds of each label, and the seeds themselves as faint lines."""
     for i, (label, values) in enumerate(runs.items()):
-        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        colour, marker = _look(label, i)
         for single in values if len(values) > 1 else ():
             axes.plot(places, single, color=colour, linewidth=0.8, alpha=0.5)
         mean = np.mean(np.asarray(values), 0)

@@ -1,0 +1,77 @@
+"""Figures of long-tailed networks: what is drawn is what was given."""
+
+from __future__ import annotations
+
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from nclib import geometry, plots
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    plt.close("all")
+
+
+def test_angles_are_white_at_the_optimum_and_the_smallest_is_named():
+    optimum = math.degrees(math.acos(-1 / 9))
+    means = geometry.simplex_etf(10, 9)
+    means[9] = means[0] + 0.5 * means[9]
+    angles = {"etf": geometry.pairwise_angles(geometry.simplex_etf(10, 9))}
+    angles["bent"] = geometry.pairwise_angles(means)
+    figure = plots.angle_matrices(angles, optimum=optimum, title="t")
+    first, second = figure.axes[:2]
+    image = first.images[0]
+    assert image.norm(optimum) == pytest.approx(0.5)
+    assert first.get_xlabel() == "smallest angle 96°"
+    smallest = angles["bent"].fill_diagonal_(360).min()
+    assert second.get_xlabel() == f"smallest angle {smallest:.0f}°"
+
+
+def test_seeds_are_faint_lines_around_their_mean():
+    values = {"CE": [[0.9, 0.5], [0.7, 0.3]], "NC-DRW": [[0.9, 0.6]]}
+    axes = plots.class_accuracy(values, [100, 10], title="t").axes[0]
+    lines = {line.get_label(): line.get_ydata() for line in axes.lines}
+    assert np.allclose(lines["CE"], [80, 40])
+    assert np.allclose(lines["NC-DRW"], [90, 60])
+    assert len(axes.lines) == 4  # two seeds and two means
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["100", "10"]
+
+
+def test_norms_are_relative_to_their_mean():
+    figure = plots.centred_norms({"CE": [[1.0, 3.0]]}, {"CE": [5, 1]}, title="t")
+    drawn = next(line for line in figure.axes[0].lines if line.get_label() == "CE")
+    assert np.allclose(drawn.get_ydata(), [0.5, 1.5])
+
+
+def test_a_method_looks_the_same_in_any_company():
+    def colour(labels):
+        figure = plots.noise_curves({t: [[0.9, 0.8]] for t in labels}, (0, 0.1), title="t")
+        return {line.get_label(): line.get_color() for line in figure.axes[0].lines}
+
+    assert colour(["CE", "NC-DRW"])["NC-DRW"] == colour(["NC-DRW", "LDAM-DRW"])["NC-DRW"]
+
+
+def test_single_runs_have_no_interval():
+    rows = [
+        plots.EffectRow("+ L_W", 4.0, 3.0, 1.0),
+        plots.EffectRow("+ L_B", None, 3.0, math.inf),
+    ]
+    axes = plots.effect_forest(rows, title="t").axes[0]
+    assert [len(bar.lines[2]) for bar in axes.containers] == [1, 0]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["+ $L_W$", "+ $L_B$"]
+
+
+def test_the_map_writes_every_value():
+    figure = plots.strength_map([0, 1], [0, 2], {"a": [[1, 2], [3, 4]]}, title="t")
+    assert [t.get_text() for t in figure.axes[0].texts] == ["1.0", "2.0", "3.0", "4.0"]
+
+
+def test_calibration_is_in_per_cent():
+    axes = plots.calibration({"CE": [(0.9, 0.1)]}, title="t").axes[0]
+    assert (axes.lines[0].get_xdata()[0], axes.lines[0].get_ydata()[0]) == pytest.approx((90, 10))
+    assert axes.get_ylim()[0] == 0
