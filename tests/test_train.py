@@ -28,6 +28,7 @@ def config(**changes):
         "epochs": 4,
         "batch_size": 50,
         "measure_every": 2,
+        "evaluate_every": 1000,
     }
     return RunConfig.model_validate({**fields, **changes})
 

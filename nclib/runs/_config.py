@@ -297,7 +297,7 @@ class RunConfig(BaseModel):
 
     def targets(self) -> Float[Tensor, "K K"]:
         """The labels, one column a class."""
-        options = dict(self.encoding_options)
+        options = {n: int(v) if v.is_integer() else v for n, v in self.encoding_options}
         try:
             return encodings.make(self.encoding, data.info(self.dataset).num_classes, **options)
         except TypeError as error:  # pydantic reports ValueError alone
