@@ -62,7 +62,9 @@ def fit(
     if checkpoint is not None and checkpoint.exists():
         state = _checkpoint.load(checkpoint, config, run.device)
         run.load_state(state["run"])
-        course = _Course(*(state.get(name) for name in _Course._fields))
+        course = _Course(
+            state["epochs"], state["collapse"], state["seconds"], state.get("position")
+        )
     with Stop(until, listen=checkpoint is not None) as stop:
         course = _train(run, course, stop, progress, checkpoint, checkpoint_every)
     record = _record(run, course)
