@@ -29,7 +29,7 @@ def encoding(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Register an encoding under the function's name; it then refuses fewer than two classes."""
 
     @functools.wraps(function)
-    def checked(num_classes: int, *args: float, **options: float) -> Tensor:
+    def checked(num_classes: int, *args: float, **options: float | None) -> Tensor:
         if num_classes < 2:
             raise ValueError(f"an encoding needs at least 2 classes, got {num_classes}")
         return function(num_classes, *args, **options)
