@@ -1,0 +1,209 @@
+"""The training loop against the usual one on CIFAR-10, and where its time goes.
+
+``python -m benchmarks.training [--steps N] [--epochs N]``
+
+Images per second of a ResNet-32 with batches of 128, of ``nclib.train`` (images on the device,
+augmented in batch, channels last) and of the usual loop (torchvision's data set, PIL transforms, a
+DataLoader with two workers, float32, eager); the same network on one batch over and over has no
+data to wait for, and what a loop takes beyond that is outside the network. Then what a measurement
+of collapse costs. Where there is CUDA: a long-tailed run of 200 epochs alone, and eight at once,
+from the seconds of a few epochs. CIFAR-10 must lie under the data root (``$NCLIB_DATA``).
+"""
+
+import argparse
+import itertools
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from benchmarks._timing import machine, seconds, show, time_alternately
+from nclib import data, models
+from nclib.papers.inducing_nc_runs import config as long_tailed
+from nclib.runs import RunConfig
+from nclib.train import _evaluate, fit
+from nclib.train._run import Run
+
+BATCH = 128
+EPOCHS = 200  # of a run at the paper profile
+TOGETHER = 8  # runs on one GPU
+
+Rows = Iterator[list[str]]
+
+
+def configuration(device: str) -> RunConfig:
+    """All of CIFAR-10, plain cross-entropy."""
+    return RunConfig(
+        paper="inducing-nc",
+        profile="laptop",
+        dataset="cifar10",
+        model="resnet32",
+        width=16,
+        feature_layer="native",
+        method="ce",
+        augment=True,
+        lr=0.1,
+        weight_decay=5e-4,
+        batch_size=BATCH,
+        epochs=1,
+        precision="bf16-mixed" if device == "cuda" else "32-true",
+    )
+
+
+def ours(run: Run, steps: int) -> Callable[[], object]:
+    """So many steps of an epoch of the engine's."""
+
+    def train() -> object:
+        calls = itertools.count(1)
+        return run.train_epoch(1, None, lambda: next(calls) >= steps)
+
+    return train
+
+
+def usual(device: str, steps: int) -> Callable[[], None]:
+    """The loop of most repositories. Its workers go on between rounds, so that their start is not
+    counted, and up to four batches of a round are ready when it begins: to its advantage."""
+    from torch.utils.data import DataLoader
+    from torchvision import transforms
+    from torchvision.datasets import CIFAR10
+
+    found = data.info("cifar10")
+    transform = transforms.Compose(
+        [
+            transforms.RandomCrop(32, padding=4),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(found.mean, found.std),
+        ]
+    )
+    images = CIFAR10(str(data.data_root()), transform=transform)
+    loader = DataLoader(images, BATCH, shuffle=True, num_workers=2, pin_memory=device == "cuda")
+    batches = itertools.chain.from_iterable(itertools.repeat(loader))
+    network, optimizer = network_and_optimizer(device)
+
+    def train() -> None:
+        for inputs, labels in itertools.islice(batches, steps):
+            step(network, optimizer, inputs.to(device), labels.to(device))
+
+    return train
+
+
+def network_alone(device: str, steps: int, *, channels_last: bool) -> Callable[[], None]:
+    """The same steps on one batch that is there already."""
+    network, optimizer = network_and_optimizer(device)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    network.to(memory_format=layout)
+    inputs = torch.randn(BATCH, 3, 32, 32, device=device).contiguous(memory_format=layout)
+    labels = torch.arange(BATCH, device=device) % 10
+
+    def train() -> None:
+        for _ in range(steps):
+            step(network, optimizer, inputs, labels)
+
+    return train
+
+
+def network_and_optimizer(device: str) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    found = data.info("cifar10")
+    network = models.build(
+        "resnet32", found.shape, 10, width=16, feature_dim=64, feature_layer="native"
+    ).to(device)
+    return network, torch.optim.SGD(network.parameters(), 0.1, 0.9, weight_decay=5e-4)
+
+
+def step(
+    network: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    inputs: torch.Tensor,
+    labels: torch.Tensor,
+) -> None:
+    _, scores = network(inputs)
+    optimizer.zero_grad()
+    cross_entropy(scores, labels).backward()
+    optimizer.step()
+
+
+def loops(run: Run, device: str, steps: int, repeats: int) -> Rows:
+    """Images per second of both loops, and the share of their time outside the network."""
+    times = time_alternately(
+        {
+            "usual": usual(device, steps),
+            "nclib": ours(run, steps),
+            "usual network": network_alone(device, steps, channels_last=False),
+            "nclib network": network_alone(device, steps, channels_last=True),
+        },
+        repeats=repeats,
+    )
+    for name in ("usual", "nclib"):
+        alone = times[f"{name} network"] / times[name]
+        # On CUDA the engine's network is replayed as graphs in bfloat16: the eager one is no part.
+        outside = f"{100 * max(0.0, 1 - alone):.0f} %" if device == "cpu" else ""
+        speed, ratio = steps * BATCH / times[name], times["usual"] / times[name]
+        yield [f"{name} loop", f"{speed:.0f} images/s", outside, f"{ratio:.2f}x"]
+
+
+def measurement(run: Run, speed: float, images: int) -> Rows:
+    """A report of collapse on some training images, beside training on them once."""
+    trained = images / speed
+    chosen = {"train": data.Split(*(part[:images] for part in run.images.splits["train"]))}
+    run.images.splits = {**run.images.splits, **chosen}
+    start = time.perf_counter()
+    passed = run.passed("train")
+    forward = time.perf_counter() - start
+    report = time_alternately(
+        {"": lambda: _evaluate.collapse(passed, run.head, run.objective)}, repeats=3
+    )[""]
+    for name, taken in (
+        (f"training on {images} images once", trained),
+        ("their features and scores", forward),
+        ("the report of collapse", report),
+    ):
+        yield [name, seconds(taken), f"{100 * taken / trained:.1f} %"]
+
+
+def long_tailed_run(seed: int, epochs: int) -> float:
+    """Seconds of an epoch of NC-DRW at the paper profile, the first one not counted."""
+    once, more = (
+        fit(
+            long_tailed("paper", "nc-drw", epochs=count, milestones=(), seed=seed), progress=False
+        ).provenance["train_seconds"]
+        for count in (1, 1 + epochs)
+    )
+    return (more - once) / epochs
+
+
+def gpu(epochs: int) -> Rows:
+    """A run of 200 epochs alone and eight at once, from a few epochs of each."""
+    alone = EPOCHS * long_tailed_run(0, epochs)
+    yield ["one run", seconds(alone), seconds(alone), "1.00x"]
+    with multiprocessing.get_context("spawn").Pool(TOGETHER) as pool:
+        each = pool.starmap(long_tailed_run, [(seed, epochs) for seed in range(TOGETHER)])
+    together = EPOCHS * max(each)
+    ratio = f"{TOGETHER * alone / together:.2f}x"
+    yield [f"{TOGETHER} at once", seconds(together), seconds(together / TOGETHER), ratio]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=12, help="of each loop in a round")
+    parser.add_argument("--repeats", type=int, default=2, help="rounds, after one to warm up")
+    parser.add_argument("--images", type=int, default=2000, help="measured for collapse")
+    parser.add_argument("--epochs", type=int, default=5, help="timed on a GPU")
+    given = parser.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    run = Run(configuration(device), None)
+    rows = list(loops(run, device, given.steps, given.repeats))
+    columns = ["loop", "speed", "outside the network", "ratio"]
+    show(f"ResNet-32 on CIFAR-10 ({machine()})", columns, rows)
+    speed = float(rows[-1][1].split()[0])
+    columns = ["measurement", "time", "of training"]
+    show("what a measurement of collapse costs", columns, measurement(run, speed, given.images))
+    if device == "cuda":
+        columns = ["CIFAR-10-LT, 200 epochs", "time", "a run", "throughput"]
+        show(f"ResNet-32 on {torch.cuda.get_device_name()}", columns, gpu(given.epochs))
+
+
+if __name__ == "__main__":
+    main()
