@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from nclib import evaluate
-from nclib.metrics import CollapseMetric, CollapseReport, measure
+from nclib.metrics import CollapseReport, measure
 from nclib.train._objective import Objective, weight_and_bias
 from nclib.train._processes import gather, world_size
 
@@ -86,6 +86,8 @@ def _measured(passed: Passed, weight: Tensor, bias: Tensor) -> CollapseReport:
     """The report of all processes' parts; no process sees another's features."""
     if world_size() == 1:
         return measure(passed.features, passed.labels, weight=weight, bias=bias)
+    from nclib.metrics import CollapseMetric  # slow to import
+
     metric = CollapseMetric(*weight.shape, weight=weight, bias=bias).to(weight.device)
     for features, labels in zip(
         passed.features.split(1000), passed.labels.split(1000), strict=True
