@@ -366,7 +366,10 @@ class _AugmentedLagrangian:
             while length > 1e-8:
                 x, bias = self.x + length * step_x, self.bias + length * step_b
                 trial = self._evaluate(x, bias)
-                if trial[0] <= value + 1e-4 * length * descent + 1e-14 * value.abs():
+                # The bold step has to give half of what the quadratic model promises: far from the
+                # solution, one that gives less leads astray.
+                share = 0.25 if length > damped else 1e-4
+                if trial[0] <= value + share * length * descent + 1e-14 * value.abs():
                     break
                 length = damped if length > damped else 0.5 * length
             else:  # no descent left above round-off
