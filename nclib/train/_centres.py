@@ -17,7 +17,8 @@ class ClassCentres(nn.Module):
     - ``ema``: :math:`0.9\,c_k + 0.1\,\mu_k` with the centre :math:`c_k` before the batch, constant;
       a class starts at its first mean.
     - ``learnable``: parameters from a standard normal distribution, with an SGD of their own at
-      learning rate 0.5, without momentum or decay (as in the released code of Liu et al. 2023).
+      learning rate 0.5, without momentum or decay, as in the released code of Liu et al. (2023);
+      that code also divides :math:`L_W` by K, and the centres' gradient by :math:`\lambda_1`.
 
     Args:
         kind: one of these.
