@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from nclib.runs._config import RunConfig
 from nclib.runs._provenance import provenance
 from nclib.runs._record import RunRecord
-from nclib.train import _checkpoint, _evaluate, _processes
+from nclib.train import _checkpoint, _evaluate, _precision, _processes
 from nclib.train._memory import peak_memory_mib
 from nclib.train._progress import Progress
 from nclib.train._random import generator
@@ -36,6 +36,8 @@ def fit(
     The seed fixes the subset, the initial weights, the batches and the augmentation. On the same
     CPU, with the same versions and number of threads, a configuration gives the same numbers bit by
     bit, interrupted and resumed or not; the record's provenance differs, since it has the date.
+    The precision ``bf16-mixed`` is autocast; a CPU without instructions for bfloat16 rounds float32
+    to the same, and the provenance says so.
 
     Args:
         config: what to run.
@@ -194,6 +196,8 @@ def _record(run: Run, course: _Course) -> RunRecord:
         "train_seconds": round(seconds, 1),
         "peak_memory_mib": peak_memory_mib(run.device),
     }
+    if _precision.is_rounded(config.precision, run.device.type):
+        origin["bf16"] = "rounded float32"
     if seconds:
         origin["images_per_second"] = round(len(epochs) * len(run.labels) / seconds)
     found = _evaluate.arrays(train, test, run.counts, run.head)

@@ -9,6 +9,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from nclib.train import _precision
+
 
 def fabric(precision: Literal["32-true", "bf16-mixed"]) -> Any:
     """Lightning Fabric for this process: alone, or one of those that ``torchrun`` started."""
@@ -16,12 +18,16 @@ def fabric(precision: Literal["32-true", "bf16-mixed"]) -> Any:
     from lightning.fabric.plugins.environments import LightningEnvironment
 
     accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    rounded = _precision.is_rounded(precision, accelerator)
+    plugins = [_precision.plugin()] if rounded else []
+    named = None if rounded else precision  # Fabric takes a name or a plugin
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return Fabric(
             accelerator=accelerator,
             devices=1,
-            precision=precision,
-            plugins=LightningEnvironment(),  # one process, wherever SLURM may be installed
+            precision=named,
+            # One process, wherever SLURM may be installed.
+            plugins=[*plugins, LightningEnvironment()],
         )
     local = int(os.environ["LOCAL_WORLD_SIZE"])
     several = Fabric(
@@ -29,7 +35,8 @@ def fabric(precision: Literal["32-true", "bf16-mixed"]) -> Any:
         strategy="ddp",
         devices=local,
         num_nodes=int(os.environ["WORLD_SIZE"]) // local,
-        precision=precision,
+        precision=named,
+        plugins=plugins,
     )
     several.launch()
     return several
