@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NoReturn
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -29,23 +30,38 @@ def list_() -> None:
 
 @app.command()
 def build(names: Names) -> None:
-    """Get data sets, check them, and write their manifests."""
-    for recipe in _recipes(names):
-        try:
-            typer.echo(f"{recipe.name}: {recipe.build()}")
-        except data.DataError as error:
-            _fail(error)
+    """Get data sets, check them, and write their manifests.
+
+    One that cannot be built, such as ImageNet-LT without its training list, does not keep the
+    others from it: the last line names those that lack, and the exit status is 1.
+    """
+    _each(names, "built", lambda recipe: f"{recipe.name}: {recipe.build()}")
 
 
 @app.command()
 def verify(names: Names) -> None:
-    """Check data sets against their manifests."""
-    for recipe in _recipes(names):
+    """Check data sets against their manifests, each of them; the exit status is 1 if one fails."""
+
+    def check(recipe: Recipe) -> str:
+        recipe.verify()
+        return f"{recipe.name}: as its manifest says"
+
+    _each(names, "verified", check)
+
+
+def _each(names: list[str], done: str, action: Callable[[Recipe], str]) -> None:
+    """Do it to every data set, whatever becomes of the others."""
+    recipes, failed = _recipes(names), []
+    for recipe in recipes:
         try:
-            recipe.verify()
-        except data.DataError as error:
-            _fail(error)
-        typer.echo(f"{recipe.name}: as its manifest says")
+            typer.echo(action(recipe))
+        except (data.DataError, OSError) as error:  # such as a folder that cannot be written
+            typer.echo(str(error), err=True)
+            failed.append(recipe.name)
+    if failed:
+        if len(recipes) > 1:
+            typer.echo(f"not {done}: {', '.join(failed)}", err=True)
+        raise typer.Exit(1)
 
 
 def _recipes(names: list[str]) -> list[Recipe]:
@@ -54,12 +70,8 @@ def _recipes(names: list[str]) -> list[Recipe]:
     try:
         return [data_recipes.find(name) for name in names]
     except ValueError as error:
-        _fail(error)
-
-
-def _fail(error: Exception) -> NoReturn:
-    typer.echo(str(error), err=True)
-    raise typer.Exit(1) from error
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
 
 
 if __name__ == "__main__":

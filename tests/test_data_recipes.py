@@ -4,6 +4,7 @@ import dataclasses
 import doctest
 import gzip
 import hashlib
+import http.server
 import io
 import json
 import logging
@@ -11,6 +12,7 @@ import os
 import pickle
 import shutil
 import tarfile
+import threading
 
 import numpy as np
 import pooch
@@ -108,6 +110,31 @@ def test_examples_in_docstrings_are_true():
     assert not any(result.failed for result in found)
 
 
+def test_what_cannot_be_built_does_not_keep_the_others_from_it(monkeypatch):
+    def describe(self, root):
+        if self.name.split("-")[0] == "cifar10":
+            raise OSError(28, "No space left on device", "cifar10.json")
+        return {}
+
+    monkeypatch.setattr(data_recipes.Recipe, "describe", describe)
+    for name in ("cifar10", "cifar100"):
+        empty = dataclasses.replace(RECIPES[name], fetch=lambda root: None)
+        monkeypatch.setitem(RECIPES, name, empty)
+        monkeypatch.setitem(long_tailed.BASES, name, empty)
+    code, output = command("build", "all")
+    assert code == 1
+    lacking = ["cifar10", "imagenet-lt", *(n for n in long_tailed.USUAL if "cifar10-" in n)]
+    assert output.splitlines()[-1] == f"not built: {', '.join(lacking)}"
+    assert "put the published training list there" in output
+    assert "No space left on device: 'cifar10.json'" in output
+    for recipe in data_recipes.listed():
+        assert manifest_path(recipe.name).exists() == (recipe.name not in lacking)
+    code, output = command("verify", *lacking[:2], "digits")
+    assert code == 1
+    assert "digits: as its manifest says" in output
+    assert output.splitlines()[-1] == f"not verified: {', '.join(lacking[:2])}"
+
+
 def test_all_means_every_recipe_that_is_listed(monkeypatch):
     asked = []
     monkeypatch.setattr(data_recipes.Recipe, "verify", lambda self: asked.append(self.name))
@@ -138,6 +165,80 @@ def test_an_archive_in_the_data_root_is_unpacked(tiny, root):
     (root / "cifar-10-python.tar.gz").write_bytes(ARCHIVE)
     assert command("build", "cifar10")[0] == 0
     assert sorted(path.name for path in tiny.iterdir()) == sorted(CONTENT)
+
+
+@pytest.mark.parametrize("cut", [0, 9])
+def test_an_archive_other_than_the_published_one_is_refused_with_both_checksums(tiny, root, cut):
+    path = root / "cifar-10-python.tar.gz"
+    path.write_bytes(ARCHIVE[:-cut] if cut else ARCHIVE + b"x")
+    code, output = command("build", "cifar10")
+    assert code == 1
+    (line,) = output.splitlines()
+    expected, found = (hashlib.md5(b).hexdigest() for b in (ARCHIVE, path.read_bytes()))
+    assert f"{path} is corrupted or truncated" in line
+    assert f"expected MD5 {expected}, found {found}" in line
+    assert list(root.iterdir()) == [path]
+
+
+@pytest.fixture
+def served(tiny, monkeypatch):
+    """What the archive's address answers; the list may be changed."""
+    answer = [ARCHIVE]
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer[0])))
+            self.end_headers()
+            self.wfile.write(answer[0])
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        url = f"http://127.0.0.1:{server.server_port}/cifar-10-python.tar.gz"
+        files = dataclasses.replace(_cifar.CIFAR10, url=url)
+        monkeypatch.setattr(_cifar, "CIFAR10", files)
+        monkeypatch.setitem(RECIPES, "cifar10", cifar._recipe(files))
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield answer
+        server.shutdown()
+        thread.join()
+
+
+def test_the_archive_is_downloaded_and_not_kept(served, root):
+    assert command("build", "cifar10")[0] == 0
+    assert sorted(path.name for path in root.iterdir()) == ["cifar-10-batches-py", "manifests"]
+
+
+def test_a_download_that_is_not_the_published_file_is_refused_with_both_checksums(served, root):
+    expected = hashlib.md5(ARCHIVE).hexdigest()
+    served[0] = b"<html>moved</html>"
+    code, output = command("build", "cifar10")
+    assert code == 1
+    for part in ("cifar-10-python.tar.gz", expected, hashlib.md5(served[0]).hexdigest()):
+        assert part in output
+    assert list(root.iterdir()) == []
+
+
+def test_an_interrupted_unpacking_leaves_whole_files_alone(tiny, root, monkeypatch):
+    (root / "cifar-10-python.tar.gz").write_bytes(ARCHIVE)
+    flushed = []
+
+    def interrupted(_):
+        flushed.append(1)
+        if len(flushed) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            RECIPES["cifar10"].build()
+    assert [path.name for path in tiny.iterdir()] == ["data_batch_1"]
+    assert (tiny / "data_batch_1").read_bytes() == CONTENT["data_batch_1"]
+    assert command("build", "cifar10")[0] == 0
 
 
 def test_without_network_and_file_one_line_says_what_to_put_where(tiny, root, monkeypatch):
