@@ -1,8 +1,8 @@
 """How each data set is obtained, verified and described: one module a family, one recipe a set.
 
-``python -m data_recipes list``, ``build NAME`` and ``verify NAME``, with as many names as wanted, or
-``all``: what fails does not keep the others from it, is named in the last line, and makes the exit
-status 1. The data root is ``NCLIB_DATA``, or the user's data folder.
+``python -m data_recipes list``, ``build NAME`` and ``verify NAME``, with as many names as wanted,
+or ``all``: what fails does not keep the others from it, is named in the last line, and makes the
+exit status 1. The data root is ``NCLIB_DATA``, or the user's data folder.
 
 Long-tailed subsets have a name each, such as ``cifar10-lt-100``, ``cifar100-lt-50-step`` or
 ``digits-lt-10-seed1``: any ratio, exponential unless ``-step`` says otherwise, and the published
