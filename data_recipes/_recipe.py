@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 
 from nclib import data
 from nclib._io import write_atomic
+from nclib.runs._lock import locked
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,20 @@ class Recipe:
     def build(self, root: Path | None = None) -> Path:
         """Get and check the files, then write the manifest; returns the manifest's path.
 
-        Interrupted, it leaves no manifest, and the next call goes on.
+        Interrupted, it leaves no manifest and no file under its name but whole ones, and the next
+        call goes on; that call also clears away what a killed one could not. One build at a time
+        works in a root.
 
         Raises:
             DataError: if a file is absent and cannot be had, or is not the original.
         """
         root = root or data.data_root()
-        self.fetch(root)
         path = manifest_path(self.name, root)
-        write_atomic(path, (json.dumps(self.describe(root), indent=1) + "\n").encode())
+        with locked(root / ".build"):
+            for written in (path, *(root / name for name in self.files)):
+                clear_parts(written)
+            self.fetch(root)
+            write_atomic(path, (json.dumps(self.describe(root), indent=1) + "\n").encode())
         return path
 
     def verify(self, root: Path | None = None) -> None:
@@ -81,6 +88,12 @@ class Recipe:
 def manifest_path(name: str, root: Path | None = None) -> Path:
     """Where a data set's manifest stands."""
     return (root or data.data_root()) / "manifests" / f"{name}.json"
+
+
+def clear_parts(path: Path) -> None:
+    """Remove the hidden beginnings of a file that a killed build left beside its place."""
+    for part in path.parent.glob(f".{path.name}.*.part"):
+        shutil.rmtree(part) if part.is_dir() else part.unlink()
 
 
 def splits_of(dataset: data.Dataset) -> dict[str, Any]:

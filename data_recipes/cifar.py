@@ -8,7 +8,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from data_recipes._recipe import Recipe, whole
+from data_recipes._recipe import Recipe, clear_parts, whole
 from nclib import data
 from nclib._io import write_atomic
 from nclib.data import _cifar
@@ -26,6 +26,7 @@ def _fetch(files: _cifar.CifarFiles, root: Path) -> None:
 def _archive(files: _cifar.CifarFiles, root: Path) -> bytes:
     """The archive that lies under the root, or else the published one, which is not kept."""
     name = files.url.rpartition("/")[2]
+    clear_parts(root / name)
     if (root / name).exists():
         return read_verified(root / name, files.archive_md5)
     import pooch

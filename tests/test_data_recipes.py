@@ -79,6 +79,10 @@ def tiny(monkeypatch, root):
     return root / files.folder
 
 
+def visible(folder):
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
 def unpacked(folder):
     folder.mkdir(parents=True)
     for name, content in CONTENT.items():
@@ -177,7 +181,7 @@ def test_an_archive_other_than_the_published_one_is_refused_with_both_checksums(
     expected, found = (hashlib.md5(b).hexdigest() for b in (ARCHIVE, path.read_bytes()))
     assert f"{path} is corrupted or truncated" in line
     assert f"expected MD5 {expected}, found {found}" in line
-    assert list(root.iterdir()) == [path]
+    assert visible(root) == [path.name]
 
 
 @pytest.fixture
@@ -210,7 +214,7 @@ def served(tiny, monkeypatch):
 
 def test_the_archive_is_downloaded_and_not_kept(served, root):
     assert command("build", "cifar10")[0] == 0
-    assert sorted(path.name for path in root.iterdir()) == ["cifar-10-batches-py", "manifests"]
+    assert visible(root) == ["cifar-10-batches-py", "manifests"]
 
 
 def test_a_download_that_is_not_the_published_file_is_refused_with_both_checksums(served, root):
@@ -220,7 +224,8 @@ def test_a_download_that_is_not_the_published_file_is_refused_with_both_checksum
     assert code == 1
     for part in ("cifar-10-python.tar.gz", expected, hashlib.md5(served[0]).hexdigest()):
         assert part in output
-    assert list(root.iterdir()) == []
+    assert visible(root) == []
+    assert not list(root.glob(".*.part"))
 
 
 def test_an_interrupted_unpacking_leaves_whole_files_alone(tiny, root, monkeypatch):
@@ -239,6 +244,23 @@ def test_an_interrupted_unpacking_leaves_whole_files_alone(tiny, root, monkeypat
     assert [path.name for path in tiny.iterdir()] == ["data_batch_1"]
     assert (tiny / "data_batch_1").read_bytes() == CONTENT["data_batch_1"]
     assert command("build", "cifar10")[0] == 0
+
+
+def test_what_a_killed_build_left_is_cleared_away(tiny, root):
+    (root / "cifar-10-python.tar.gz").write_bytes(ARCHIVE)
+    parts = [
+        root / ".cifar-10-python.tar.gz.ab12.part" / "tmp34",
+        tiny / ".data_batch_1.cd34.part",
+        root / "manifests" / ".cifar10.json.ef56.part",
+    ]
+    other = root / "manifests" / ".digits.json.gh78.part"  # perhaps another's, at work
+    for path in (*parts, other):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half")
+    assert command("build", "cifar10")[0] == 0
+    assert not any(path.exists() for path in parts)
+    assert not parts[0].parent.exists()
+    assert other.exists()
 
 
 def test_without_network_and_file_one_line_says_what_to_put_where(tiny, root, monkeypatch):
