@@ -1,5 +1,7 @@
 """The figures of the foundations chapters: what they draw is what they say."""
 
+import base64
+import io
 import json
 import math
 
@@ -7,8 +9,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from IPython.core.pylabtools import retina_figure
+from PIL import Image
 
 from nclib import geometry, plots
+from nclib.plots._style import notebook_png
 
 ETF = np.eye(3) - 1 / 3
 
@@ -77,3 +82,33 @@ def test_certificate_puts_the_optimum_between_the_bounds():
     above, below = plots.certificate(primal, dual).axes[0].lines
     np.testing.assert_allclose(above.get_ydata(), [10, 1, 0], atol=1e-5)
     np.testing.assert_allclose(below.get_ydata(), [-20, -2, 0], atol=1e-5)
+
+
+def test_a_notebook_keeps_a_figure_of_few_colours_as_it_is_drawn():
+    figure, axes = plt.subplots(figsize=(2, 1), dpi=100)
+    axes.set_axis_off()
+    figure.patch.set_facecolor("#0072B2")
+    axes.plot([0, 1], [0, 1], antialiased=False, color="#E69F00", snap=False)
+    text, size = notebook_png(figure)
+    assert text == notebook_png(figure)[0]
+    small = Image.open(io.BytesIO(base64.b64decode(text)))
+    assert small.mode == "P"
+    assert small.size == (2 * size["width"], 2 * size["height"])
+    drawn = Image.open(io.BytesIO(retina_figure(figure)[0]))
+    assert np.array_equal(np.asarray(small.convert("RGB")), np.asarray(drawn.convert("RGB")))
+
+
+def test_a_notebook_keeps_a_figure_of_many_colours_within_sight():
+    figure, axes = plt.subplots(figsize=(3, 2))
+    axes.imshow(np.linspace(0, 1, 3000).reshape(50, 60), cmap="viridis")
+    axes.plot(np.arange(40), 25 + 20 * np.sin(np.arange(40)), color="red", alpha=0.5)
+    text, _ = notebook_png(figure)
+    small = np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB"), dtype=float)
+    png = retina_figure(figure)[0]
+    drawn = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=float)
+    assert 0 < np.abs(small - drawn).mean() < 2  # of 255
+    assert len(text) < len(png)
+
+
+def test_an_empty_figure_has_no_picture():
+    assert notebook_png(plt.figure()) is None

@@ -1,5 +1,6 @@
 """The figures of the method chapter: what they say about data whose answer is known."""
 
+import itertools
 import math
 
 import matplotlib.pyplot as plt
@@ -85,4 +86,27 @@ def test_every_seed_has_its_line():
     course = figures.Course("NC1", [0, 5], {"CE": [[1.0, 0.5], [1.0, 0.4]], "NC": [[1.0, 0.1]]})
     figure = figures.seeded_courses([course] * 4, title="t")
     assert [len(axes.lines) for axes in figure.axes] == [3] * 4
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["CE", "NC"]
+    labels = [text.get_text() for text in figure.axes[0].texts]
+    assert labels == ["CE", "NC"]
+
+
+def test_a_collapsed_network_has_the_dotted_triangle_and_no_spread():
+    etf = geometry.simplex_etf(6, 8, generator=torch.Generator().manual_seed(0))
+    collapsed = figures.Triangle(3 * etf[:3], torch.zeros(3), 3.0)
+    noisy = figures.Triangle(3 * etf[:3], torch.tensor([3.0, 1.5, 0.0]), 3.0)
+    panels = {"collapsed": collapsed, "noisy": noisy}
+    figure = figures.class_triangles(panels, [9, 3, 1], num_classes=6, title="t")
+    dotted, *means = figure.axes[0].lines
+    corners = torch.tensor([line.get_xydata()[0].tolist() for line in means])
+    ideal = torch.tensor(dotted.get_xydata()[:3].tolist())
+    assert torch.allclose(corners, ideal, atol=1e-6)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["9", "3", "1"]
+    assert [circle.radius for circle in figure.axes[1].patches] == [1.0, 0.5, 0.0]
+
+
+def test_profiles_are_labelled_without_overlap():
+    profiles = {"a": [100, 10], "b": [100, 10], "c": [100, 9]}
+    axes = figures.long_tail_profiles(profiles).axes[0]
+    heights = [math.log10(text.xy[1]) for text in axes.texts]
+    assert [text.get_text() for text in axes.texts] == ["a", "b", "c"]
+    assert min(a - b for a, b in itertools.pairwise(heights)) > 0.15

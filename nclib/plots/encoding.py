@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nclib.plots._style import PALETTE
+from nclib.plots._style import PALETTE, headline
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "purple", "sky", "orange")]
@@ -22,11 +22,6 @@ def _penalty(value: float) -> str:
     if math.isinf(value):
         return r"no bias ($\lambda_b=\infty$)"
     return r"free bias ($\lambda_b=0$)" if value == 0 else rf"$\lambda_b={value:.2g}$"
-
-
-def _headline(figure: Figure, message: str) -> None:
-    """The message of a figure with several panels, set like the title of a single one."""
-    figure.suptitle(message, x=0.01, ha="left", fontsize=11, fontweight="bold")
 
 
 def saddle(values: Sequence[float], spreads: Sequence[float], *, optimum: float) -> Figure:
@@ -253,7 +248,7 @@ def transition_check(
     )
     panels[0, 0].plot([], [], "x", color=PALETTE["black"], label="descent")
     panels[0, 0].legend(loc="lower right")
-    _headline(figure, "Theorem, certificate and descent agree on both sides of the threshold")
+    headline(figure, "Theorem, certificate and descent agree on both sides of the threshold")
     return figure
 
 
@@ -343,7 +338,7 @@ def smoothing_curves(
         axes.set(xlabel=r"$q=c+\delta$", title=titles[loss])
     panels[0].set_ylabel("size $z$ of the centred means")
     panels[1].legend()
-    _headline(figure, "Smoothing and regularisation act through their sum")
+    headline(figure, "Smoothing and regularisation act through their sum")
     return figure
 
 
@@ -444,7 +439,7 @@ def merging_thresholds(
     )
     right.set_ylim(0, 1.3 * max(sweeps.values()))
     right.legend(loc="upper right", ncols=2, columnspacing=1)
-    _headline(figure, "Equal classes merge at a threshold of their own")
+    headline(figure, "Equal classes merge at a threshold of their own")
     return figure
 
 
@@ -487,5 +482,5 @@ def planar_means(pictures: Mapping[str, tuple[Tensor, float]]) -> Figure:
             )
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=name)
         axes.set_xlabel(f"objective {value:.6f}")
-    _headline(figure, "Two dimensions, equal minima: the model does not care which")
+    headline(figure, "Two dimensions, equal minima: the model does not care which")
     return figure

@@ -11,17 +11,13 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from torch import Tensor
 
-from nclib.plots._style import PALETTE
+from nclib.plots._style import PALETTE, headline
 
 COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "purple", "orange", "sky")]
 MARKERS = ("o", "s", "^", "D", "v", "P")
-
-
-def _headline(figure: Figure, message: str) -> None:
-    """The message of a figure with several panels, set like the title of a single one."""
-    figure.suptitle(message, x=0.01, ha="left", fontsize=11, fontweight="bold")
 
 
 def _arrow(axes: Axes, start: Tensor, tip: Tensor, colour: str) -> None:
@@ -58,7 +54,7 @@ def skewed_weights(
         ylabel="cosine of $W$ and $M$",
         ylim=(0.6, 1.03),
     )
-    _headline(figure, "Counts skew the classifier through noise alone: none at collapse")
+    headline(figure, "Noise lets the counts skew the classifier; at collapse they cannot")
     return figure
 
 
@@ -164,7 +160,7 @@ def planar_weights(panels: Mapping[str, tuple[Tensor, Tensor, Sequence[int]]]) -
         axes.set_title(title, fontsize=10, fontweight="normal")
         axes.set(xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), aspect="equal")
         axes.set_axis_off()
-    _headline(figure, "Too few dimensions: now the counts decide where the arrows point")
+    headline(figure, "Too few dimensions: now the counts decide where the arrows point")
     return figure
 
 
@@ -213,7 +209,11 @@ def cdnv_counts(
     )
     below.set_title("What the excess depends on", fontsize=10, fontweight="normal")
     below.legend(loc="lower left")
-    _headline(figure, "The rarer class decides, however many samples the other has")
+    for axes in (above, below):
+        axes.xaxis.set_major_locator(FixedLocator(counts))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
+    headline(figure, "The rarer class decides, however many samples the other has")
     return figure
 
 
@@ -236,7 +236,7 @@ def divergences(
         va="center",
     )  # fmt: skip
     axes.annotate(
-        "that of the labels", (float(deviations[-1]), labels), (-4, -13),
+        "divergence of the labels", (float(deviations[-1]), labels), (-4, -13),
         textcoords="offset points", fontsize=9, ha="right",
     )  # fmt: skip
     styles = ("-", "--", "-.")
@@ -330,7 +330,8 @@ def decisions(means: Tensor, panels: Mapping[str, tuple[Tensor, Tensor]]) -> Fig
     centre = means.mean(0)
     ticks = torch.linspace(-reach, reach, 301, dtype=torch.float64)
     points = torch.cartesian_prod(ticks, ticks) + centre
-    nearest = torch.cdist(points, means).argmin(1).reshape(301, 301)
+    distances = torch.cdist(points, means).reshape(301, 301, -1)
+    nearest, others = distances.argmin(-1), torch.arange(len(means))
     colours = ListedColormap(COLOURS[: len(means)])
     figure, grid = plt.subplots(1, len(panels), figsize=(6.4, 3.5), squeeze=False)
     for axes, (title, (weight, bias)) in zip(grid[0], panels.items(), strict=True):
@@ -339,16 +340,21 @@ def decisions(means: Tensor, panels: Mapping[str, tuple[Tensor, Tensor]]) -> Fig
         style = {"origin": "lower", "extent": box, "vmin": 0, "vmax": len(means) - 1}
         axes.imshow(chosen.T.numpy(), cmap=colours, alpha=0.3, interpolation="nearest", **style)
         for index in range(len(means)):
-            edge = (nearest == index).double().T
-            axes.contour(edge.numpy(), [0.5], extent=box, colors=PALETTE["black"], linewidths=1)
+            lead = distances[..., index] - distances[..., others != index].amin(-1)
+            edge = {"colors": PALETTE["black"], "linewidths": 1.2}
+            axes.contour(lead.T.numpy(), [0.0], extent=box, **edge)
             spot = (means[index] - centre).tolist()
             axes.plot(*spot, marker="*", ms=14, color=COLOURS[index], mec="white", linestyle="")
         agreement = float((chosen == nearest).double().mean())
         axes.set_title(f"{title}\nagrees on {agreement:.0%}", fontsize=10, fontweight="normal")
         axes.plot(*(-centre).tolist(), "+", ms=10, color=PALETTE["black"])
+        axes.annotate(
+            "origin", (-centre).tolist(), (-6, 4), textcoords="offset points", ha="right",
+            fontsize=9,
+        )  # fmt: skip
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[])
         axes.grid(visible=False)
-    _headline(figure, "Self-dual is not enough: the decision needs the bias")
+    headline(figure, "Self-dual is not enough: the decision needs the bias")
     return figure
 
 
@@ -381,5 +387,5 @@ def minority_heights(means: Tensor, weight: Tensor, counts: Sequence[int]) -> Fi
         )
     axes.set(aspect="equal", xlim=(-2.9, 2.9), ylim=(-1.2, 3.1))
     axes.set_axis_off()
-    axes.set_title("A row is as long as its mean is low over the others")
+    axes.set_title("A row is one over the height of its mean, whatever the counts")
     return figure

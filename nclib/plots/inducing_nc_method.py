@@ -17,14 +17,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from torch import Tensor
 
 from nclib.geometry import pairwise_angles
-from nclib.plots._style import PALETTE
+from nclib.plots._style import PALETTE, headline
 
 MARKERS = ("o", "s", "^", "D", "v")
 COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "purple", "orange")]
-
-
-def _headline(figure: Figure, message: str) -> None:
-    figure.suptitle(message, x=0.01, ha="left", fontsize=11, fontweight="bold")
 
 
 def long_tail_profiles(profiles: Mapping[str, Sequence[int]]) -> Figure:
@@ -33,12 +29,18 @@ def long_tail_profiles(profiles: Mapping[str, Sequence[int]]) -> Figure:
     Args:
         profiles: by label, the images of each class.
     """
-    figure, axes = plt.subplots(figsize=(7.0, 3.8))
+    figure, axes = plt.subplots(figsize=(6.4, 3.6))
     colours = [*COLOURS, PALETTE["black"]]
-    for (label, counts), colour, marker in zip(
-        profiles.items(), colours, [*MARKERS, "*"], strict=False
-    ):
-        axes.semilogy(range(len(counts)), counts, marker=marker, ms=5, color=colour, label=label)
+    looks = zip(profiles.items(), colours, [*MARKERS, "*"], strict=False)
+    ends = []
+    for (label, counts), colour, marker in looks:
+        axes.semilogy(range(len(counts)), counts, marker=marker, ms=5, color=colour)
+        ends.append((math.log10(counts[-1]), len(counts) - 1, label, colour))
+    height = math.inf
+    for end, place, label, colour in sorted(ends, key=lambda row: -row[0]):
+        height = min(end, height - 0.19)  # a line of text
+        spot = (place + 0.25, 10**height)
+        axes.annotate(label, spot, va="center", color=colour, fontsize=9, annotation_clip=False)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set(
         xlabel="class, the most frequent first",
@@ -46,7 +48,6 @@ def long_tail_profiles(profiles: Mapping[str, Sequence[int]]) -> Figure:
         title="An exponential profile is a straight line on a logarithmic scale",
     )
     axes.set_xticks(range(max(map(len, profiles.values()))))
-    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
@@ -62,7 +63,7 @@ def within_class_pulls(
         labels: class ids, 0 to K − 1.
         steps: by loss, the step of each feature.
     """
-    figure, panels = plt.subplots(1, len(steps), figsize=(7.2, 2.9), sharex=True, sharey=True)
+    figure, panels = plt.subplots(1, len(steps), figsize=(6.6, 2.9), sharex=True, sharey=True)
     classes = range(int(labels.max()) + 1)
     for axes, (name, moves) in zip(panels, steps.items(), strict=True):
         shares = [float(moves[labels == k].norm(dim=1).sum()) for k in classes]
@@ -91,7 +92,7 @@ def within_class_pulls(
         axes.grid(visible=False)
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
-    _headline(figure, r"Only $L_W$ pulls a rare class as hard as a common one")
+    headline(figure, r"Only $L_W$ pulls a rare class as hard as a common one")
     return figure
 
 
@@ -129,16 +130,23 @@ def between_class_field(
         angles="xy", scale=26, width=0.0035,
     )  # fmt: skip
     for path in paths:
-        axes.plot(*path.T, color=PALETTE["orange"], lw=2)
-        axes.plot(*path[0], "o", ms=6, color=PALETTE["orange"])
-        axes.plot(*path[-1], "*", ms=15, color=PALETTE["orange"], mec="white")
+        axes.plot(*path.T, color="white", lw=3.5)
+        axes.plot(*path.T, color=PALETTE["vermilion"], lw=2)
+        axes.plot(*path[0], "o", ms=7, color=PALETTE["vermilion"], mec="white")
+        axes.plot(*path[-1], "*", ms=16, color=PALETTE["vermilion"], mec="white")
     axes.plot(*fixed.T, "s", ms=9, color="white", mec=PALETTE["black"])
+    for spot in fixed.tolist():
+        axes.annotate(
+            "held", spot, (0, -15), textcoords="offset points", ha="center", color="white",
+            fontsize=10,
+        )  # fmt: skip
     axes.set_aspect("equal")
     axes.grid(visible=False)
     axes.set(
         xlim=(float(field.x.min()), float(field.x.max())),
         ylim=(float(field.y.min()), float(field.y.max())),
-        xlabel="place of the third centre",
+        xlabel="place of the third centre, first coordinate",
+        ylabel="second coordinate",
         title=r"$L_B$ sees angles alone, yet its optimum is a point",
     )
     return figure
@@ -266,7 +274,7 @@ def class_pulls(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     Args:
         panels: by training set and form of the loss, the expected weight of each class.
     """
-    figure, grid = plt.subplots(1, len(panels), figsize=(7.4, 3.7), sharey=True)
+    figure, grid = plt.subplots(1, len(panels), figsize=(6.6, 3.6), sharey=True)
     dashes = ("--", "-", "-", ":")
     colours = [PALETTE[name] for name in ("black", "blue", "vermilion", "green")]
     for axes, (title, curves) in zip(grid, panels.items(), strict=True):
@@ -276,7 +284,7 @@ def class_pulls(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
         axes.set_xlabel("class, the most frequent first")
     grid[0].set_ylabel("weight of the class's variance")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    _headline(figure, r"In a minibatch, not even $L_W$ treats all classes alike")
+    headline(figure, r"In a minibatch, not even $L_W$ treats all classes alike")
     return figure
 
 
@@ -286,18 +294,77 @@ def centre_errors(
     """Distance of class centres from the true class mean over the steps, a panel a class.
 
     Args:
-        panels: by class and kind of centre, the distance after each step.
+        panels: by class and kind of centre (batch means first, then two that remember), the
+            distance after each step; nan where there is none.
     """
-    figure, grid = plt.subplots(1, len(panels), figsize=(7.4, 3.5), sharey=True)
+    figure, grid = plt.subplots(1, len(panels), figsize=(6.6, 3.5), sharey=True)
     for axes, (title, curves) in zip(grid, panels.items(), strict=True):
-        for (label, values), colour in zip(curves.items(), COLOURS, strict=False):
-            axes.semilogy(range(1, len(values) + 1), values, color=colour, lw=1.2, label=label)
+        looks = zip(curves.items(), COLOURS, (".", "-", "--"), strict=False)
+        for (label, values), colour, look in looks:
+            axes.semilogy(range(1, len(values) + 1), values, look, color=colour, ms=4, label=label)
         axes.set_title(title, loc="center", fontsize=10, fontweight="normal")
         axes.set_xlabel("step")
     grid[0].set_ylabel("distance from the class mean")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    _headline(figure, "Memory helps most where a batch has one image or none")
+    headline(figure, "For features at rest, centres that remember are several times closer")
     return figure
+
+
+class Triangle(NamedTuple):
+    """Three classes of a network: where their means stand, and how far their features reach."""
+
+    means: Float[Tensor, "3 P"]
+    spreads: Float[Tensor, " 3"]  # root of the mean squared distance to the mean
+    unit: float  # root mean squared length of all centred class means
+
+
+def class_triangles(
+    panels: Mapping[str, Triangle], counts: Sequence[int], *, num_classes: int, title: str
+) -> Figure:
+    """Three class means in their own plane, each in a circle of its class's spread.
+
+    Distances are in units of the centred means' length, so that panels compare; a dotted triangle
+    has the sides of a simplex ETF's faces.
+
+    Args:
+        panels: by method, three of its classes, the same ones in each.
+        counts: their training images.
+        num_classes: K, which sets the sides of the dotted triangle.
+        title: the figure's message.
+    """
+    figure, grid = plt.subplots(1, len(panels), figsize=(6.6, 3.0), squeeze=False)
+    side = math.sqrt(2 * num_classes / (num_classes - 1))
+    turns = math.pi * (np.array([7, 11, 3]) / 6)
+    ideal = side / math.sqrt(3) * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    reach = max(_extent(triangle, ideal) for triangle in panels.values())
+    for axes, (label, triangle) in zip(grid[0], panels.items(), strict=True):
+        corners, spreads = _flat(triangle, ideal)
+        axes.plot(*ideal[[0, 1, 2, 0]].T, ":", color=PALETTE["grey"], lw=1.5)
+        for corner, spread, count, colour in zip(corners, spreads, counts, COLOURS, strict=False):
+            axes.add_patch(plt.Circle(corner, spread, color=colour, alpha=0.3, lw=0))
+            axes.plot(*corner, "o", ms=5, color=colour)
+            outwards = corner / np.linalg.norm(corner)
+            axes.annotate(
+                f"{count}", corner, 15 * outwards, textcoords="offset points", color=colour,
+                ha="center", va="center", fontweight="bold",
+            )  # fmt: skip
+        axes.set(xlim=(-reach, reach), ylim=(-0.8 * reach, reach), aspect="equal")
+        axes.set_title(label, loc="center", fontsize=10, fontweight="normal")
+        axes.set_axis_off()
+    headline(figure, title)
+    return figure
+
+
+def _flat(triangle: Triangle, ideal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The means in the plane, turned towards the ideal triangle, and the spreads, in units."""
+    centred = (triangle.means - triangle.means.mean(0)).double().numpy() / triangle.unit
+    left, _, right = np.linalg.svd(centred.T @ ideal, full_matrices=False)
+    return centred @ left @ right, triangle.spreads.double().numpy() / triangle.unit
+
+
+def _extent(triangle: Triangle, ideal: np.ndarray) -> float:
+    corners, spreads = _flat(triangle, ideal)
+    return float((np.abs(corners).max(1) + np.maximum(spreads, 0.3)).max())
 
 
 class Course(NamedTuple):
@@ -315,23 +382,26 @@ def seeded_courses(panels: Sequence[Course], *, title: str) -> Figure:
         panels: four measures.
         title: the figure's message.
     """
-    figure, grid = plt.subplots(2, 2, figsize=(7.2, 5.2), sharex=True)
+    figure, grid = plt.subplots(2, 2, figsize=(6.6, 5.2), sharex=True)
+    looks = [PALETTE[name] for name in ("blue", "green", "vermilion")]  # as in `centred_norms`
     for axes, course in zip(grid.flat, panels, strict=True):
-        for (_, seeds), colour in zip(course.seeds.items(), COLOURS, strict=False):
+        for (label, seeds), colour in zip(course.seeds.items(), looks, strict=False):
             for values in seeds:
                 axes.semilogy(course.epochs, values, color=colour, lw=1.3)
-        axes.set_title(course.title)
+            if axes is grid[0, 0]:
+                spot = (course.epochs[-1], max(values[-1] for values in seeds))
+                axes.annotate(
+                    label, spot, (0, 4), textcoords="offset points", ha="right", color=colour,
+                )  # fmt: skip
+        axes.set_title(course.title, fontsize=10, fontweight="normal")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
     for axes in grid[1]:
         axes.set_xlabel("epoch")
-    handles = [
-        Line2D([], [], color=colour, label=label)
-        for label, colour in zip(panels[0].seeds, COLOURS, strict=False)
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    _headline(figure, title)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("0 at collapse")
+    headline(figure, title)
     return figure
 
 
@@ -346,7 +416,7 @@ def strength_sweep(
         baseline: test accuracy without the terms.
         title: the figure's message.
     """
-    figure, grid = plt.subplots(2, len(sweeps), figsize=(7.2, 4.4), sharey="row", sharex="col")
+    figure, grid = plt.subplots(2, len(sweeps), figsize=(6.6, 4.4), sharey="row", sharex="col")
     for column, (symbol, rows) in zip(grid.T, sweeps.items(), strict=True):
         strengths, accuracies, angles = (np.array(values) for values in zip(*rows, strict=True))
         places = np.arange(len(strengths))
@@ -372,5 +442,5 @@ def strength_sweep(
         }
         handles.append(Line2D([], [], label="diverged", **style))
     grid[0, 0].legend(handles=handles, loc="lower left")
-    _headline(figure, title)
+    headline(figure, title)
     return figure

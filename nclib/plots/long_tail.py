@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nclib.plots._style import DIVERGING, PALETTE, SEQUENTIAL
+from nclib.plots._style import DIVERGING, PALETTE, SEQUENTIAL, headline
 
 COLOURS = ("grey", "blue", "vermilion", "green", "purple", "orange", "sky", "black")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -58,9 +58,11 @@ def angle_matrices(
         axes.set(xticks=ticks, yticks=ticks, xlabel=f"smallest angle {np.nanmin(values):.0f}°")
         axes.grid(visible=False)
         axes.set_title(label, fontsize=10)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("class, the most frequent first")
     bar = figure.colorbar(image, ax=panels, shrink=0.8, pad=0.02, extend="both")
     bar.set_label("angle (°), white: the optimum")
-    _headline(figure, title)
+    headline(figure, title)
     return figure
 
 
@@ -181,7 +183,7 @@ def strength_map(
         panel.set_title(name, fontsize=10)
         panel.grid(visible=False)
     axes[0, 0].set_ylabel(r"$\lambda_1$ (strength of $L_W$)")
-    _headline(figure, title)
+    headline(figure, title)
     return figure
 
 
@@ -240,7 +242,3 @@ def _by_size(axes: Axes, counts: Sequence[int]) -> None:
     step = max(1, len(counts) // 10)
     axes.set_xticks(range(0, len(counts), step), [str(n) for n in counts[::step]])
     axes.set_xlabel("training images of the class in the long-tailed set")
-
-
-def _headline(figure: Figure, message: str) -> None:
-    figure.suptitle(message, x=0.01, ha="left", fontsize=11, fontweight="bold")

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from nclib.plots._style import DIVERGING, PALETTE
+from nclib.plots._style import DIVERGING, PALETTE, headline
 
 MARKERS = ("o", "s", "^", "D", "v")
 COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "purple", "orange")]
@@ -26,10 +26,6 @@ class Curves(NamedTuple):
     title: str
     epochs: Sequence[int]
     runs: Mapping[str, tuple[Sequence[float], Sequence[float]]]  # train and test values by label
-
-
-def _headline(figure: Figure, message: str) -> None:
-    figure.suptitle(message, x=0.01, ha="left", fontsize=11, fontweight="bold")
 
 
 def _penalty(value: float) -> str:
@@ -64,7 +60,7 @@ def gram_comparison(
     figure.colorbar(
         image, ax=panels, label="inner product off the diagonal", shrink=0.8, pad=0.02, extend="max"
     )
-    _headline(figure, title)
+    headline(figure, title)
     return figure
 
 
@@ -150,7 +146,7 @@ def collapse_courses(panels: Sequence[Curves], *, title: str) -> Figure:
         Line2D([], [], color=PALETTE["black"], linestyle="--", label="test data"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    _headline(figure, title)
+    headline(figure, title)
     return figure
 
 
