@@ -107,15 +107,16 @@ def train(
 ) -> None:
     """Train what the ledger lacks: one configuration, grids, or a record's once more.
 
-    Stopped by the time limit or SIGTERM, it exits with status 3, and the same command goes on,
-    also on another machine with the folder that NCLIB_CACHE names.
+    Stopped by the time limit or SIGTERM, it saves what it was training and exits with status 3; the
+    same command goes on, also on another machine with the folder that NCLIB_CACHE names. A run that
+    fails stops no other; it is named at the end, and the status is 1.
     """
     if sum(bool(choice) for choice in (config, grid, record)) != 1:
         _refuse("name one of --config, --grid and --id")
     import time
 
     from nclib import runs
-    from nclib.runs import ledger
+    from nclib.runs import _torchrun, ledger
     from nclib.train import StoppedError
 
     until = None if time_limit is None else time.time() + time_limit
@@ -132,6 +133,8 @@ def train(
         made_now = runs.get_all(configs, jobs=jobs, recompute=recompute, until=until)
         try:
             for made in made_now:
+                if not _torchrun.leads():
+                    continue
                 place = (
                     ledger.cache_path(made.config) if recompute else ledger.find_path(made.config)
                 )
@@ -148,7 +151,8 @@ def train(
                     ]
                     _table(["final", "in the ledger", "now"], rows)
         except StoppedError as error:
-            typer.echo(f"nclib: {error}", err=True)
+            if _torchrun.leads():
+                typer.echo(f"nclib: {error}", err=True)
             raise typer.Exit(3) from None
     if unpublished is not None:
         _refuse(f"not all could be published: {unpublished}; they are in {ledger.cache_root()}")
@@ -296,11 +300,14 @@ class _told:
         from nclib.book import BuildError  # slow to import, and so only where they may be it
         from nclib.chapters import ChapterError
         from nclib.data import DataError
+        from nclib.runs import FailedRunsError
         from nclib.train import DivergedError
         from nclib.ufm import ConvergenceError
 
         known = (BuildError, ChapterError, ConvergenceError, DataError, DivergedError)
-        if isinstance(error, known):
+        in_a_run = (*known, ValueError, FileNotFoundError, ChildProcessError)
+        failed = isinstance(error, FailedRunsError) and error.errors.values()
+        if isinstance(error, known) or (failed and all(isinstance(e, in_a_run) for e in failed)):
             _refuse(str(error))
 
 

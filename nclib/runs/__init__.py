@@ -2,11 +2,15 @@
 
 from nclib.runs import ledger
 from nclib.runs._config import RunConfig
-from nclib.runs._get import get, get_all
+from nclib.runs._get import get
 from nclib.runs._grid import read_grid
+from nclib.runs._lock import BusyError
+from nclib.runs._queue import FailedRunsError, get_all
 from nclib.runs._record import RecordError, RunRecord, Trajectory
 
 __all__ = [
+    "BusyError",
+    "FailedRunsError",
     "RecordError",
     "RunConfig",
     "RunRecord",

@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from nclib.runs import _torchrun
 from nclib.train import _precision
 
 
@@ -21,7 +22,7 @@ def fabric(precision: Literal["32-true", "bf16-mixed"]) -> Any:
     rounded = _precision.is_rounded(precision, accelerator)
     plugins = [_precision.plugin()] if rounded else []
     named = None if rounded else precision  # Fabric takes a name or a plugin
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
+    if not _torchrun.started():
         return Fabric(
             accelerator=accelerator,
             devices=1,

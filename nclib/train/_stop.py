@@ -48,6 +48,8 @@ class Stop:
     ) -> None:
         if self._listen:
             signal.signal(signal.SIGTERM, self._before)
+            if self._told and not isinstance(error, StoppedError):
+                signal.raise_signal(signal.SIGTERM)  # for whoever minded it before
 
     def __call__(self) -> bool:
         """Whether any process has been told, or its time is up."""

@@ -1,0 +1,175 @@
+"""Queues of runs: stopped, killed and failing ones, and several with one cache."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import queue_calls
+
+from nclib import train
+from nclib.runs import BusyError, FailedRunsError, RunConfig, _queue, get, get_all, ledger
+from nclib.runs._lock import locked
+
+LINUX = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc")
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("NCLIB_LEDGER", str(tmp_path / "ledger"))
+    monkeypatch.setenv("NCLIB_CACHE", str(tmp_path / "cache"))
+
+
+def config(**changes):
+    fields = {
+        "paper": "x",
+        "profile": "smoke",
+        "dataset": "digits",
+        "per_class": 20,
+        "batch_size": 50,
+        "epochs": 300,
+        "lr": 0.01,
+        "measure_every": 1000,
+        "evaluate_every": 1000,
+    }
+    return RunConfig.model_validate({**fields, **changes})
+
+
+def until(condition, process):
+    """Wait for it while the process lives."""
+    end = time.monotonic() + 300
+    while not (found := condition()):
+        assert process.poll() is None, "the process ended"
+        assert time.monotonic() < end, "nothing happened in 5 minutes"
+        time.sleep(0.01)
+    return found
+
+
+def holder(run):
+    """The process that trains a run: it has the lock open."""
+    lock = str(ledger.checkpoint_path(run).with_suffix(".lock"))
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(link) == lock:
+                return int(link.parts[2])
+        except OSError:  # the process has ended, or is another user's
+            continue
+    raise AssertionError(f"no process has {lock}")
+
+
+@LINUX
+def test_sigterm_saves_every_run_and_the_same_command_goes_on(tmp_path):
+    grid, runs = tmp_path / "grid.json", [config(seed=seed) for seed in (1, 2)]
+    grid.write_text(f"[{','.join(run.to_json() for run in runs)}]")
+    queue = subprocess.Popen(
+        [sys.executable, "-m", "nclib.cli", "train", "--grid", str(grid), "--jobs", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "2"},  # one for each
+    )
+    saved = {}
+    for run in runs:  # both stand still until both are in the midst of it
+        path = ledger.checkpoint_path(run)
+        until(path.exists, queue)
+        worker = holder(run)
+        os.kill(worker, signal.SIGSTOP)
+        saved[path] = worker, path.stat().st_mtime_ns
+    queue.terminate()
+    for worker, _ in saved.values():
+        os.kill(worker, signal.SIGCONT)
+    _, told = queue.communicate(timeout=120)
+    assert queue.returncode == 3
+    assert "stopped" in told
+    assert all(path.stat().st_mtime_ns > before for path, (_, before) in saved.items())
+    assert not any(ledger.cache_path(run).exists() for run in runs)
+    for run, found in zip(runs, get_all(runs), strict=True):
+        straight = train.fit(run)
+        assert found.epochs == straight.epochs
+        assert found.final == straight.final
+        np.testing.assert_array_equal(found.arrays["weight"], straight.arrays["weight"])
+
+
+def test_a_process_that_dies_loses_its_run_alone(monkeypatch):
+    monkeypatch.setattr(_queue, "get", queue_calls.call)
+    runs, made = queue_calls.runs(0, 13, 2), []
+    with pytest.raises(FailedRunsError, match=f"^run {runs[1].id} failed: its process was killed"):
+        made.extend(get_all(runs, jobs=2))
+    assert [record.config for record in made] == [runs[0], runs[2]]
+
+
+@LINUX
+def test_the_processes_of_a_killed_queue_end_too(tmp_path):
+    environment = {**os.environ, "QUEUE_TEST": str(tmp_path)}
+    queue = subprocess.Popen([sys.executable, queue_calls.__file__], env=environment)
+    until((tmp_path / "begun").exists, queue)
+    queue.kill()
+    queue.wait()
+    end = time.monotonic() + queue_calls.SECONDS_TO_WAIT / 2
+    while not (tmp_path / "told").exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_run_that_fails_does_not_keep_the_others_from_theirs(monkeypatch):
+    def fail(run, **_):
+        if run.seed < 2:
+            raise train.DivergedError("the loss is nan") if run.seed else OSError("no such disk")
+        return queue_calls.call(run)
+
+    monkeypatch.setattr(_queue, "get", fail)
+    runs, made = queue_calls.runs(0, 1, 2), []
+    with pytest.raises(FailedRunsError) as told:
+        made.extend(get_all(runs))
+    assert [record.config for record in made] == runs[2:]
+    assert list(told.value.errors) == [runs[0].id, runs[1].id]
+    for name, what in ((runs[0].id, "no such disk"), (runs[1].id, "the loss is nan")):
+        assert f"run {name} failed: {what}" in str(told.value)
+
+
+def test_sigterm_between_runs_ends_the_queue(monkeypatch):
+    def last(run, **_):
+        signal.raise_signal(signal.SIGTERM)
+        return queue_calls.call(run)
+
+    monkeypatch.setattr(_queue, "get", last)
+    runs, made = queue_calls.runs(0, 1), []
+    with pytest.raises(train.StoppedError, match=f"run {runs[1].id} was not started"):
+        made.extend(get_all(runs))
+    assert [record.config for record in made] == runs[:1]
+
+
+def test_what_another_process_trains_comes_later(monkeypatch):
+    """Its lock is free after the second run, as if another queue had ended."""
+    runs, order = queue_calls.runs(0, 1), []
+    elsewhere = locked(ledger.checkpoint_path(runs[0]))
+    elsewhere.__enter__()
+
+    def fit(run, **_):
+        order.append(run)
+        if len(order) == 1:
+            elsewhere.__exit__(None, None, None)
+        return queue_calls.call(run)
+
+    monkeypatch.setattr(train, "fit", fit)
+    with pytest.raises(BusyError, match=f"another process is training run {runs[0].id}"):
+        get(runs[0], wait=False)
+    monkeypatch.setattr(_queue, "_PAUSE", 0.01)
+    assert [record.config for record in get_all([runs[0], runs[1]])] == [runs[0], runs[1]]
+    assert order == [runs[1], runs[0]]
+
+
+def test_a_second_stage_waits_for_the_run_that_it_starts_from():
+    first = config(method="nc-drw", imbalance=20, per_class=None)
+    second = first.replace(method="nc-drw-crt")
+    with locked(ledger.checkpoint_path(first)), pytest.raises(BusyError, match=first.id):
+        get(second, wait=False)
+
+
+def test_several_jobs_in_processes_of_torchrun_are_refused(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    with pytest.raises(ValueError, match="jobs is 2, but the processes of torchrun"):
+        list(get_all([], jobs=2))
