@@ -152,6 +152,17 @@ def test_a_repeated_record_is_compared_and_its_own_file_named(
     assert call("train", "--config", configured(per_class=2))[1].split()[2] == place
 
 
+def test_of_the_processes_of_torchrun_one_prints(
+    configured: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["train", "--config", configured(per_class=2)]
+    printed = call(*given)
+    for rank, expected in (("0", printed), ("1", (0, "", ""))):
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+        monkeypatch.setenv("RANK", rank)
+        assert call(*given) == expected
+
+
 def test_an_absent_ledger_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NCLIB_LEDGER", str(tmp_path / "absent"))
     code, out, err = call("ledger", "verify")
