@@ -345,6 +345,7 @@ def test_an_epoch_repeats_with_its_seed_and_has_the_length_asked_for(kind):
         ("class_balanced", [0.25] * 4),
         ("square_root", [20 / 37, 10 / 37, 5 / 37, 2 / 37]),
         ("class_aware", [0.25] * 4),
+        ("reversed", [10 / 1210, 40 / 1210, 160 / 1210, 1000 / 1210]),
     ],
 )
 def test_images_are_shown_as_often_as_their_class_says(kind, shares):

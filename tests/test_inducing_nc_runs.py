@@ -52,10 +52,41 @@ def test_a_hundred_classes_with_a_fixed_etf_get_the_wider_network():
 def test_the_paper_profile_begins_with_tables_3_and_7_at_ratio_100():
     grid = chapter.grid("paper")
     first = next(i for i, c in enumerate(grid) if c.weight_decay == 5e-3)
-    assert {(c.imbalance, c.model) for c in grid[:first]} == {(100.0, "resnet32")}
+    assert {c.imbalance for c in grid[:first]} == {100.0}
+    assert {c.model for c in grid[:first]} == {"resnet32", "resnet32-branches"}
     assert [c.seed for c in grid[:first]] == sorted(c.seed for c in grid[:first])
     assert grid[-1].imbalance == 10.0
     assert {c.method for c in grid if c.weight_decay == 5e-3} == {"ce", "ce-drw", "nc-drw"}
+
+
+def test_networks_of_experts_and_branches_follow_their_methods():
+    shapes = {
+        method: (run.model, run.width, run.feature_dim)
+        for method in ("bbn", "ride-2", "ride-4-nc", "kcl")
+        for run in [chapter.config("paper", method)]
+    }
+    assert shapes == {
+        "bbn": ("resnet32-branches", 16, 128),
+        "ride-2": ("resnet32-experts-2", 16, 96),
+        "ride-4-nc": ("resnet32-experts-4", 16, 192),
+        "kcl": ("resnet32", 16, 64),
+    }
+    assert chapter.config("smoke", "bbn").model == "mlp-branches"
+
+
+def test_contrasts_train_as_long_as_their_authors_and_come_last():
+    grid = chapter.grid("paper")
+    long = [run for run in grid if run.epochs == 1000]
+    assert grid[-len(long) :] == long
+    assert {run.method for run in long} == {"kcl", "tsc"}
+    assert {run.milestones for run in long} == {(800, 900)}
+    assert {dict(run.method_options).get("target_epoch", 500) for run in long} == {500}
+
+
+def test_every_cell_of_the_tables_on_cifar_is_in_the_paper_profile():
+    wanted = {(c.source.method, c.source.dataset) for t in TABLES.values() for c in t.cells()}
+    found = {(run.method, run.dataset) for run in chapter.grid("paper")}
+    assert {pair for pair in wanted if pair[1] != "imagenet-lt"} <= found
 
 
 def test_every_run_that_a_table_needs_is_in_the_paper_profile():

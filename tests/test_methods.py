@@ -26,10 +26,21 @@ def config(method, **changes):
         "measure_every": 2,
         "method": method,
     }
-    options = {name: 1 for name in ("second_epochs",) if name in METHODS[method].options}
-    return RunConfig.model_validate({**fields, "method_options": options, **changes})
+    options = {name: n for name, n in SMALL.items() if name in METHODS[method].options}
+    fields |= {**network(method), "method_options": options}
+    return RunConfig.model_validate({**fields, **changes})
 
 
+def network(method):
+    """Experts and branches of the multilayer perceptron, where a method needs them."""
+    head, view = METHODS[method].head, METHODS[method].second_view
+    if head.startswith("experts-"):
+        return {"model": f"mlp-{head}", "feature_dim": 16 * int(head[-1])}
+    two_branches = view is not None and view.share is not None
+    return {"model": "mlp-branches", "feature_dim": 32} if two_branches else {}
+
+
+SMALL = {"second_epochs": 1, "queue_length": 100}
 COUNTS = data.long_tail_counts(10, 140, 20)
 
 
@@ -54,6 +65,17 @@ def test_every_method_trains_and_records(method):
     np.testing.assert_allclose(
         confusion.diagonal() / confusion.sum(1), record.arrays["per_class_accuracy"], rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("method", ["ride-2", "bbn", "fcl", "kcl", "tsc"])
+def test_experts_branches_and_contrasts_learn(method):
+    run = config(method, epochs=6, measure_every=6, evaluate_every=6)
+    run = run.first_stage() or run
+    now = {name: 0 for name in ("target_epoch", "drw_epoch") if name in run.options}  # one loss
+    record = fit(run.replace(method_options={**run.options, **now}))
+    first, *later = (epoch["loss"] for epoch in record.epochs)
+    assert min(later) < 0.95 * first  # BBN goes on to rarer classes, and its loss rises again
+    assert record.final["train_accuracy"] > 0.3
 
 
 def test_accuracy_is_recorded_by_frequency_at_the_interval_and_at_the_end():
@@ -194,6 +216,11 @@ def test_weight_decay_acts_on_the_whole_network():
     assert np.square(weights[1]).sum() < 0.9 * np.square(weights[0]).sum()
 
 
+IMAGENET = {"dataset": "imagenet-lt", "imbalance": 1, "model": "resnext50", "feature_dim": 2048}
+EXPERTS = {"model": "mlp-experts-2", "feature_dim": 32}
+BRANCHES = {"model": "mlp-branches", "feature_dim": 32}
+
+
 @pytest.mark.parametrize(
     ("method", "changes", "message"),
     [
@@ -220,6 +247,15 @@ def test_weight_decay_acts_on_the_whole_network():
         ("ce", {"lam_w": 0.1}, "lam_w is 0.1, but belongs to the method 'plain'"),
         ("ce", {"mixup": -1}, "got -1.0"),
         ("plain", {"mixup": 1}, "mixup is 1, but method 'plain'"),
+        ("kcl", {"mixup": 1}, "mixup is 1, but method 'kcl' shows two views"),
+        ("kcl", {"method_options": {"key_decay": 2}}, "key_decay is 2, expected 0 to 1"),
+        ("tsc", {"method_options": {"target_epoch": 2}}, "target_epoch is 2, beyond.*0 to 1"),
+        ("tsc", IMAGENET, "'tsc' has targets for at most 129 classes.*ImageNet-LT has 1000"),
+        ("ride-3", {}, "'experts-3' needs.*'resnet32-experts-3', got 'native' features of 'mlp'"),
+        ("ride-3", EXPERTS, "'experts-3' needs.*got 'native' features of 'mlp-experts-2'"),
+        ("bbn", {}, "a second view of other images.*'resnet32-branches', got 'mlp'"),
+        ("ce", BRANCHES, "'mlp-branches' has two branches, and needs a method.*'bbn'"),
+        ("kcl", BRANCHES, "'mlp-branches' has two branches"),
         ("ce", {"noise": [0.1, 0]}, "expected positive standard deviations"),
         ("ce", {"ema": 1}, r"got 1.0, expected in \[0, 1\)"),
     ],

@@ -300,6 +300,85 @@ def test_experts_need_a_width_that_three_quarters_divide():
         models.build("resnet32-experts-2", CIFAR, 10, width=10, feature_layer="native")
 
 
+def test_experts_and_branches_of_a_perceptron_share_its_first_layer():
+    for name, count in {"mlp-experts-3": 3, "mlp-branches": 2}.items():
+        network = models.build(name, DIGITS, 10, width=8, feature_layer="native").eval()
+        features, _ = network(torch.randn(2, *DIGITS))
+        assert features.shape == (2, 8 * count) == (2, models.native_dim(name, DIGITS, 8))
+        shared, own = 64 * 8 + 8, 8 * 8 + 8
+        assert sum(p.numel() for p in network.trunk.parameters()) == shared + count * own
+
+
+class _Double(torch.nn.Module):
+    def forward(self, rows):
+        return 2 * rows
+
+
+def test_branches_mix_the_features_of_two_images_by_their_shares():
+    """By hand: f1 = x and f2 = 2x; with a quarter for the second, 2 [3/4 f1, 1/4 f2]."""
+    branches = models.Branches(torch.nn.Flatten(), torch.nn.Identity(), _Double())
+    branches.share = 0.25
+    first, second = torch.tensor([[4.0], [8.0]]), torch.tensor([[10.0], [20.0]])
+    views = torch.cat([first, second])[:, :, None, None]
+    torch.testing.assert_close(branches(views), torch.tensor([[6.0, 10.0], [12.0, 20.0]]))
+    torch.testing.assert_close(branches.eval()(views[:2]), torch.tensor([[4.0, 8.0], [8.0, 16.0]]))
+
+
+def test_equal_shares_of_one_image_give_the_scores_of_evaluation():
+    network = models.build("resnet32-branches", CIFAR, 10, width=4, feature_layer="native")
+    for norm in (module for module in network.modules() if hasattr(module, "running_mean")):
+        norm.eval()  # whose own statistics evaluation takes, on the next line too
+    images = torch.randn(3, *CIFAR)
+    network.trunk.share = 0.5
+    scores = network(torch.cat([images, images]))[1]
+    torch.testing.assert_close(scores, network.eval()(images)[1])
+
+
+def test_the_stem_of_branches_normalises_each_view_by_itself():
+    network = models.build("resnet32-branches", CIFAR, 10, width=4, feature_layer="native")
+    first, second = torch.randn(3, *CIFAR), 5 + 3 * torch.randn(3, *CIFAR)
+    network.trunk.share = 0.0
+    alone = network(torch.cat([first, first]))[0]
+    torch.testing.assert_close(network(torch.cat([first, second]))[0], alone)
+    assert not alone[:, 16:].any()
+
+
+def test_resnet32_with_branches_has_its_last_block_twice():
+    plain = models.build("resnet32", CIFAR, 10, width=16, feature_layer="native")
+    network = models.build("resnet32-branches", CIFAR, 10, width=16, feature_layer="native")
+    assert network.head.in_features == 128
+    block = 2 * (9 * 64 * 64 + 2 * 64)
+    more = block + 64 * 10  # and the classifier's second half
+    count = [sum(p.numel() for p in net.parameters()) for net in (plain, network)]
+    assert count[1] == count[0] + more
+
+
+def test_a_probe_learns_and_gives_its_features_no_gradient():
+    network = models.build("mlp", DIGITS, 10, width=8, feature_layer="native", head="probe")
+    images = torch.randn(4, *DIGITS)
+    features, scores = network(images)
+    torch.testing.assert_close(scores, features @ network.head.weight.T)
+    scores.square().sum().backward()
+    assert network.head.weight.grad.abs().sum() > 0
+    assert all(p.grad is None for p in network.trunk.parameters())
+
+
+@pytest.mark.parametrize(
+    ("use", "match"),
+    [
+        (("resnet32", "experts-2", "native", False), r"'experts-2' needs.*'resnet32-experts-2'"),
+        (("mlp-experts-3", "experts-2", "native", False), r"got 'native' features of 'mlp-exper"),
+        (("mlp-experts-2", "experts-2", "linear", False), r"got 'linear' features of 'mlp-exper"),
+        (("resnet32", "linear", "native", True), r"such as 'resnet32-branches', got 'resnet32'"),
+        (("resnet32-branches", "linear", "native", False), r"'resnet32-branches' has two branches"),
+    ],
+)
+def test_a_network_that_is_not_made_for_its_use_is_refused(use, match):
+    name, head, layer, two_views = use
+    with pytest.raises(ValueError, match=match):
+        models.check_use(name, head=head, feature_layer=layer, two_views=two_views)
+
+
 def test_experts_that_do_not_divide_the_features_are_refused():
     with pytest.raises(ValueError, match=r"3 experts cannot share 8 dimensions"):
         models.expert_scores(torch.zeros(2, 8), torch.zeros(4, 8), 3)

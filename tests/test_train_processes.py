@@ -34,16 +34,26 @@ def config(**changes):
     return RunConfig.model_validate({**fields, **changes})
 
 
-def start(folder, run, *launcher):
-    command = [sys.executable, *launcher, WORKER, str(folder), run.to_json()]
+def start(folder, runs, *launcher):
+    command = [sys.executable, *launcher, WORKER, str(folder), *(run.to_json() for run in runs)]
     return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 def test_two_processes_train_as_one_does(tmp_path):
     """No batch norm, whose statistics are those of a process's part of the batch."""
     run = config(mixup=1.0, ema=0.9, method_options={"centres": "ema", "drw_epoch": 2})
+    queue = {"queue_length": 100, "target_epoch": 0}
+    contrast = config(method="tsc-features", method_options=queue, epochs=1)
+    branches = config(method="bbn", model="mlp-branches", epochs=2)
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    assert start(tmp_path, run, *launcher).wait(timeout=300) == 0
+    assert start(tmp_path, [run, contrast, branches], *launcher).wait(timeout=300) == 0
+    for other, name in ((contrast, "record1"), (branches, "record2")):
+        found, expected = RunRecord.load(tmp_path / f"{name}.json"), fit(other)
+        for here, there in zip(expected.epochs, found.epochs, strict=True):
+            assert there["loss"] == pytest.approx(here["loss"], rel=1e-3)
+        np.testing.assert_allclose(
+            found.arrays["class_means"], expected.arrays["class_means"], rtol=0.01, atol=0.01
+        )
     several, one = RunRecord.load(tmp_path / "record.json"), fit(run)
     for name in ("class_means", "weight", "test_class_means"):
         np.testing.assert_allclose(several.arrays[name], one.arrays[name], rtol=1e-3, atol=1e-4)
@@ -72,7 +82,7 @@ def test_a_run_ended_twice_at_random_steps_goes_on_to_the_same_bits(tmp_path):
     state = tmp_path / "state.pt"
     for how in (signal.SIGTERM, signal.SIGKILL):
         before = state.stat().st_mtime_ns if state.exists() else 0
-        process = start(tmp_path, run)
+        process = start(tmp_path, [run])
         while not state.exists() or state.stat().st_mtime_ns == before:
             assert process.poll() is None
             time.sleep(0.01)
@@ -80,5 +90,5 @@ def test_a_run_ended_twice_at_random_steps_goes_on_to_the_same_bits(tmp_path):
         process.send_signal(how)
         assert process.wait(timeout=60) != 0
         assert not (tmp_path / "record.json").exists()
-    assert start(tmp_path, run).wait(timeout=300) == 0
+    assert start(tmp_path, [run]).wait(timeout=300) == 0
     assert_same(RunRecord.load(tmp_path / "record.json"), run)

@@ -1,4 +1,4 @@
-"""What the processes of the training tests run: ``python workers.py FOLDER CONFIG``."""
+"""What the processes of the training tests run: ``python workers.py FOLDER CONFIG…``."""
 
 import sys
 from pathlib import Path
@@ -9,17 +9,19 @@ from nclib.runs import RunConfig
 from nclib.train import fit
 
 
-def main(folder: str, text: str) -> None:
-    """Train with a checkpoint an epoch, and leave the record."""
+def main(folder: str, *texts: str) -> None:
+    """Train each with a checkpoint an epoch; leave ``record.json``, ``record1.json``…"""
     torch.set_num_threads(1)
     place = Path(folder)
-    record = fit(
-        RunConfig.model_validate_json(text),
-        progress=False,
-        checkpoint=place / "state.pt",
-        checkpoint_every=1,
-    )
-    record.save(place / "record.json")
+    for number, text in enumerate(texts):
+        again = str(number or "")
+        record = fit(
+            RunConfig.model_validate_json(text),
+            progress=False,
+            checkpoint=place / f"state{again}.pt",
+            checkpoint_every=1,
+        )
+        record.save(place / f"record{again}.json")
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ SAMPLERS: dict[str, Callable[..., Int64[Tensor, " n"]]] = {
     "instance": _instance,
     "class_balanced": _power(0.0),
     "square_root": _power(0.5),
+    "reversed": _power(-1.0),
     "class_aware": _class_aware,
 }
 
@@ -85,6 +86,8 @@ def sampler(
     - ``"class_balanced"``: :math:`1/(K n_k)`; a class at random, then an image of it at random;
     - ``"square_root"``: :math:`1/(\sqrt{n_k} \sum_l \sqrt{n_l})`; the class is drawn with
       probability proportional to :math:`\sqrt{n_k}`;
+    - ``"reversed"``: :math:`1/(n_k^2 \sum_l 1/n_l)`; the class is drawn with probability
+      proportional to :math:`1/n_k`;
     - ``"class_aware"``: :math:`1/(K n_k)`; all classes in turn, in an order shuffled every round,
       ``per_class`` images at a time from the class's own shuffled list, which is shuffled again
       when it has been used up. So classes, and the images of a class, differ by one turn at most.
@@ -104,7 +107,8 @@ def sampler(
             ``length`` or ``per_class`` is less than 1, or ``per_class`` is given to another kind.
 
     Source: Kang et al. (2020), "Decoupling representation and classifier", eq. (1);
-    class-aware: Shen, Lin and Huang (2016), "Relay backpropagation".
+    class-aware: Shen, Lin and Huang (2016), "Relay backpropagation"; reversed: Zhou et al. (2020),
+    "BBN", eq. (1).
 
     >>> labels = torch.tensor([0] * 90 + [1] * 10)
     >>> epoch = sampler("class_aware", labels, generator=torch.Generator().manual_seed(0))

@@ -7,12 +7,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from nclib._names import unknown
 
 Value = float | str
+
+
+class Embedded(NamedTuple):
+    """What a contrastive loss compares; every row is of unit norm."""
+
+    queries: Float[Tensor, "B Q"]  # of the images
+    views: Float[Tensor, "B Q"]  # keys of their second views
+    keys: Float[Tensor, "M Q"]  # the queue: keys of images before
+    key_labels: Int64[Tensor, " M"]  # −1 where the queue has not been filled yet
+    targets: Float[Tensor, "K Q"] | None  # one a class, where and when the method has them
+    generator: torch.Generator  # of what the loss draws
 
 
 class Batch(NamedTuple):
@@ -25,6 +37,7 @@ class Batch(NamedTuple):
     weight: Float[Tensor, " K"] | None  # class weights in force, None: all alike
     classifier: Float[Tensor, "K P"]
     options: Mapping[str, Value]
+    embedded: Embedded | None = None  # in training with a contrast
 
     def number(self, name: str) -> float:
         """An option of the method that is a number."""
@@ -97,6 +110,44 @@ class Option:
 
 
 @dataclass(frozen=True)
+class SecondView:
+    """Another image beside each image of a training batch.
+
+    Attributes:
+        images: ``same``: the same image, augmented once more; else a kind of
+            ``nclib.data.sampler``, by which the other image is drawn.
+        share: of the second view's label in the loss, and of the second branch's features in the
+            scores, as a function of the share of the epochs that are done; None: the label of the
+            first view is that of both.
+    """
+
+    images: str
+    share: Callable[[float], float] | None = None
+
+
+@dataclass(frozen=True)
+class Contrast:
+    r"""Momentum contrast: queries of the images against keys of second views and a queue of keys.
+
+    A query is what two layers of the width of the features make of the features (with a ReLU
+    between them), scaled to unit norm. A key is the same of a second view, by a network and layers
+    whose weights follow: :math:`\theta_k \leftarrow m\,\theta_k + (1 - m)\,\theta` before every
+    step, m the option ``key_decay``. The queue holds the last ``queue_length`` keys with their
+    labels.
+
+    Attributes:
+        dim: Q, of queries and keys.
+        targets: whether each class is given a vertex of a simplex ETF, from the epoch
+            ``target_epoch`` on: those that suit the running means of its queries best.
+
+    Source: He et al. (2020), MoCo; Li et al. (2022), TSC.
+    """
+
+    dim: int = 128
+    targets: bool = False
+
+
+@dataclass(frozen=True)
 class SecondStage:
     """Training of the classifier alone, on the network of another method.
 
@@ -129,11 +180,14 @@ class Method:
         name: key in ``METHODS``.
         title: as the papers' tables have it.
         loss: of the batch; None: the objective of encoded labels and three penalties.
-        head: ``linear``, ``cosine`` or ``etf``, as ``nclib.models.build`` names it.
+        head: ``linear``, ``cosine``, ``etf``, ``probe``, or ``experts-2`` to ``experts-4``, as
+            ``nclib.models.build`` names it.
         sampler: a kind of ``nclib.data.sampler``.
         weights: class weights of the loss: ``inverse`` or ``effective`` number; None: none.
         deferred: whether the weights wait until ``drw_epoch``.
         terms: regularisers, in force from ``start_epoch`` on.
+        second_view: what stands beside each image of a batch; None: nothing.
+        contrast: what the second views become keys for; None: they are for a second branch.
         base: the method whose finished network this one starts from.
         second: how that network's classifier is trained.
         post_hoc: what becomes of that network's classifier without training.
@@ -144,11 +198,15 @@ class Method:
     name: str
     title: str
     loss: Loss | None
-    head: Literal["linear", "cosine", "etf"] = "linear"
+    head: Literal["linear", "cosine", "etf", "probe", "experts-2", "experts-3", "experts-4"] = (
+        "linear"
+    )
     sampler: str = "instance"
     weights: Literal["inverse", "effective"] | None = None
     deferred: bool = False
     terms: tuple[Term, ...] = ()
+    second_view: SecondView | None = None
+    contrast: Contrast | None = None
     base: str | None = None
     second: SecondStage | None = None
     post_hoc: PostHoc | None = None

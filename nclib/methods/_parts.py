@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nclib import losses, models
-from nclib.methods._method import Batch, Centres, Classifier, Value
+from nclib.methods._method import Batch, Centres, Classifier, Loss, Value
 
 
 def cross_entropy(batch: Batch) -> Tensor:
@@ -71,6 +71,51 @@ def label_aware_smoothing(batch: Batch) -> Tensor:
 def dot_regression(batch: Batch) -> Tensor:
     """Half the squared distance of the cosine to the own vertex from 1."""
     return losses.dot_regression(batch.features, batch.labels, batch.classifier)
+
+
+def ride_of(experts: int) -> Loss:
+    """RIDE with so many experts."""
+
+    def ride(batch: Batch) -> Tensor:
+        """LDAM of each expert, less what tells it from their mean."""
+        return losses.ride(
+            models.expert_scores(batch.features, batch.classifier, experts),
+            batch.labels,
+            batch.counts,
+            max_margin=batch.number("max_margin"),
+            scale=batch.number("scale"),
+            diversity=batch.number("diversity"),
+            spread=batch.number("spread"),
+            weight=batch.weight,
+        )
+
+    return ride
+
+
+def contrastive(batch: Batch) -> Tensor:
+    """Of the queries, plus the cross-entropy of the probe; the latter alone outside training."""
+    probe = cross_entropy(batch)
+    seen = batch.embedded
+    if seen is None:
+        return probe
+    positives, weight = (batch.options.get(name) for name in ("positives", "target_weight"))
+    return probe + losses.supervised_contrastive(
+        seen.queries,
+        batch.labels,
+        seen.views,
+        seen.keys,
+        seen.key_labels,
+        temperature=batch.number("temperature"),
+        positives=None if positives is None else int(positives),
+        targets=seen.targets,
+        target_weight=1.0 if weight is None else float(weight),
+        generator=seen.generator,
+    )
+
+
+def parabola(done: float) -> float:
+    """The share of the second branch in BBN, 1 − α, after a share of the epochs."""
+    return done**2
 
 
 def within(batch: Batch, seen: Centres) -> Tensor:

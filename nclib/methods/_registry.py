@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from nclib._names import unknown
 from nclib.methods import _parts
-from nclib.methods._method import Method, Option, SecondStage, Term
+from nclib.methods._method import Contrast, Method, Option, SecondStage, SecondView, Term
 
 _DEFERRED = {
     "beta": Option(0.9999, high=1 - 1e-9),
@@ -20,6 +21,17 @@ _STAGE = {"second_epochs": Option(10, low=1, whole=True), "second_lr": Option(0.
 _CENTRES = {
     "start_epoch": Option(0, epoch=True),
     "centres": Option("batch", choices=("batch", "ema", "learnable")),
+}
+_EXPERTS = {"diversity": Option(0.2), "spread": Option(0.05, high=0.99)}
+_QUEUE = {
+    "queue_length": Option(4096, low=1, whole=True),
+    "temperature": Option(0.07, low=1e-6),
+    "key_decay": Option(0.999, high=1.0),
+}
+_POSITIVES = {"positives": Option(6, whole=True)}
+_TARGETS = {
+    "target_weight": Option(0.2),
+    "target_epoch": Option(lambda epochs: epochs // 2, epoch=True),
 }
 _WITHIN = Term("lam_within", _parts.within)
 _BETWEEN = Term("lam_between", _parts.between)
@@ -50,6 +62,42 @@ _LDAM_DRW = replace(
 _LOGIT_ADJUST = Method("logit-adjust", "Logit Adjust", _parts.logit_adjusted, options=_TAU)
 _NC_DRW = _with(_CE_DRW, "nc-drw", "NC-DRW", _WITHIN, _BETWEEN)
 _RETRAIN = SecondStage("fresh", "class_aware", _parts.cross_entropy)
+_BALANCED = SecondStage("fresh", "class_balanced", _parts.cross_entropy)
+_FCL = Method(
+    "fcl-features",
+    "FCL, first stage",
+    _parts.contrastive,
+    head="probe",
+    second_view=SecondView("same"),
+    contrast=Contrast(),
+    options=_QUEUE,
+)
+_KCL = replace(
+    _FCL, name="kcl-features", title="KCL, first stage", options={**_QUEUE, **_POSITIVES}
+)
+_TSC = replace(
+    _KCL,
+    name="tsc-features",
+    title="TSC, first stage",
+    contrast=Contrast(targets=True),
+    options={**_KCL.options, **_TARGETS},
+)
+
+
+def _ride(experts: int, head: Literal["experts-2", "experts-3", "experts-4"]) -> Method:
+    """RIDE without routing among its experts."""
+    return Method(
+        f"ride-{experts}",
+        f"RIDE ({experts} experts)",
+        _parts.ride_of(experts),
+        head=head,
+        weights="effective",
+        deferred=True,
+        options={**_DEFERRED, **_MARGIN, **_EXPERTS},
+    )
+
+
+_RIDE = (_ride(2, "experts-2"), _ride(3, "experts-3"), _ride(4, "experts-4"))
 
 
 def _retrained(base: Method, name: str, title: str, second: SecondStage) -> Method:
@@ -141,6 +189,22 @@ METHODS: dict[str, Method] = {
         _with(_MSE, "mse-nc", "MSE + NC", _WITHIN, _BETWEEN),
         _with(_LDAM_DRW, "ldam-drw-nc", "LDAM-DRW + NC", _WITHIN, _BETWEEN),
         _with(_LOGIT_ADJUST, "logit-adjust-nc", "Logit Adjust + NC", _WITHIN, _BETWEEN),
+        *_RIDE,
+        # The paper does not say what its terms see of several experts: here, the features of all
+        # of them side by side.
+        *(_with(m, f"{m.name}-nc", f"{m.title} + NC", _WITHIN, _BETWEEN) for m in _RIDE),
+        Method(
+            "bbn",
+            "BBN",
+            _parts.cross_entropy,
+            second_view=SecondView("reversed", share=_parts.parabola),
+        ),
+        _FCL,
+        _KCL,
+        _TSC,
+        _retrained(_FCL, "fcl", "FCL", _BALANCED),
+        _retrained(_KCL, "kcl", "KCL", _BALANCED),
+        _retrained(_TSC, "tsc", "TSC", _BALANCED),
     )
 }
 

@@ -29,6 +29,22 @@ def linear_head(dim: int, num_classes: int, bias: bool) -> nn.Linear:
     return head
 
 
+class ProbeHead(nn.Linear):
+    """Scores W h + b that learn from the features, but do not teach them: no gradient goes back.
+
+    For networks whose features learn from something else, to see at any time what they are worth.
+    """
+
+    def __init__(self, dim: int, num_classes: int, bias: bool) -> None:
+        super().__init__(dim, num_classes, bias=bias)
+        if bias:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, features: Float[Tensor, "B P"]) -> Float[Tensor, "B K"]:
+        """Scores of the features as they are."""
+        return super().forward(features.detach())
+
+
 class CosineHead(nn.Module):
     r"""Cosines between features and the rows of a learnt matrix, :math:`\cos\angle(h, v_k)`.
 
@@ -208,6 +224,7 @@ HEADS: dict[str, Head] = {
     "linear": linear_head,
     "cosine": lambda dim, num_classes, bias: CosineHead(dim, num_classes),
     "etf": lambda dim, num_classes, bias: FixedETFHead(dim, num_classes),
+    "probe": ProbeHead,
     "experts-2": _experts(2),
     "experts-3": _experts(3),
     "experts-4": _experts(4),

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from nclib._names import unknown
 from nclib.models._heads import HEADS, ExpertsHead, check_head
-from nclib.models._resnet import Experts, resnet32, ride_resnet32
+from nclib.models._resnet import Branches, Experts, bbn_resnet32, resnet32, ride_resnet32
 
 Trunk = Callable[[tuple[int, int, int], int], tuple[nn.Module, int]]
 
@@ -33,9 +33,10 @@ class Classifier(nn.Module):
         feature_dim: P; with ``native`` it is D, and may be None.
         feature_layer: ``native``, ``linear`` or ``relu``. Native features of a fixed ETF go through
             a batch norm: nonnegative features, as trunks give them, cannot point to its vertices.
-        head: ``linear``, ``cosine``, ``etf`` or ``experts-2`` to ``experts-4`` (which take native
-            features of as many experts). A head has ``weight`` (K, P) and ``bias`` (K,) or None,
-            for which the largest :math:`\langle w_k, h\rangle + b_k` is its decision.
+        head: ``linear``, ``cosine``, ``etf``, ``probe``, or ``experts-2`` to ``experts-4`` (which
+            take native features of as many experts). A head has ``weight`` (K, P) and ``bias``
+            (K,) or None, for which the largest :math:`\langle w_k, h\rangle + b_k` is its
+            decision.
         bias: whether a linear head has one.
 
     Raises:
@@ -115,6 +116,30 @@ def _mlp(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
     return nn.Sequential(nn.Flatten(), *layers), width
 
 
+def _divided_mlp(
+    shape: tuple[int, int, int], width: int, count: int
+) -> tuple[nn.Module, list[nn.Module]]:
+    """The first hidden layer, and as many of the second."""
+    first = nn.Linear(shape[0] * shape[1] * shape[2], width)
+    second = [nn.Sequential(nn.Linear(width, width), nn.ReLU()) for _ in range(count)]
+    return nn.Sequential(nn.Flatten(), first, nn.ReLU()), list(second)
+
+
+def _mlp_experts(count: int) -> Trunk:
+    """Two hidden layers, of which each expert has the second for itself."""
+
+    def trunk(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
+        return Experts(*_divided_mlp(shape, width, count)), count * width
+
+    return trunk
+
+
+def _mlp_branches(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
+    """Two hidden layers, of which each branch has the second for itself."""
+    stem, (first, second) = _divided_mlp(shape, width, 2)
+    return Branches(stem, first, second), 2 * width
+
+
 def _convnet(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
     """Three strided convolutions and a hidden layer: fast on a CPU.
 
@@ -152,6 +177,11 @@ def _experts(count: int) -> Trunk:
     return lambda shape, width: ride_resnet32(shape[0], width, count)
 
 
+def _branches(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
+    """ResNet-32 with two branches, whose features stand side by side."""
+    return bbn_resnet32(shape[0], width)
+
+
 def _resnext50(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
     """ResNeXt-50 (32×4d), torchvision's, untrained."""
     from torchvision.models import resnext50_32x4d
@@ -164,12 +194,17 @@ def _resnext50(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]
 FEATURE_LAYERS = ("native", "linear", "relu")
 MODELS: dict[str, Trunk] = {
     "mlp": _mlp,
+    "mlp-experts-2": _mlp_experts(2),
+    "mlp-experts-3": _mlp_experts(3),
+    "mlp-experts-4": _mlp_experts(4),
+    "mlp-branches": _mlp_branches,
     "convnet": _convnet,
     "resnet18": _resnet18,
     "resnet32": _resnet32,
     "resnet32-experts-2": _experts(2),
     "resnet32-experts-3": _experts(3),
     "resnet32-experts-4": _experts(4),
+    "resnet32-branches": _branches,
     "resnext50": _resnext50,
 }
 
@@ -192,10 +227,40 @@ def check_shape(name: str, shape: tuple[int, int, int]) -> None:
         ValueError: if a convolutional network would be given images below 32×32, or ``resnext50``
             images that have not three channels.
     """
-    if name != "mlp" and min(shape[1:]) < 32:
+    if not name.startswith("mlp") and min(shape[1:]) < 32:
         raise ValueError(f"model {name!r} is for images of 32×32, got {shape[1]}×{shape[2]}")
     if name == "resnext50" and shape[0] != 3:
         raise ValueError(f"model {name!r} is for images of 3 channels, got {shape[0]}")
+
+
+def check_use(name: str, *, head: str, feature_layer: str, two_views: bool) -> None:
+    """Refuse a network that is not made for a head, or for what it is to be shown.
+
+    Args:
+        name: a key of ``MODELS``.
+        head: a key of ``HEADS``.
+        feature_layer: ``native``, ``linear`` or ``relu``.
+        two_views: whether a batch in training has other images for a second branch.
+
+    Raises:
+        ValueError: if a head of experts would not score the native features of as many, if there
+            are two branches and one view, or the other way round.
+    """
+    if head.startswith("experts-") and (feature_layer != "native" or not name.endswith(f"-{head}")):
+        raise ValueError(
+            f"head {head!r} needs the native features of a model of as many, such as "
+            f"'resnet32-{head}', got {feature_layer!r} features of {name!r}"
+        )
+    if two_views and not name.endswith("-branches"):
+        raise ValueError(
+            f"a second view of other images needs a model of two branches, such as "
+            f"'resnet32-branches', got {name!r}"
+        )
+    if name.endswith("-branches") and not two_views:
+        raise ValueError(
+            f"model {name!r} has two branches, and needs a method that shows the second one other "
+            f"images, such as 'bbn'"
+        )
 
 
 @functools.cache
@@ -230,9 +295,10 @@ def build(
         name: a key of ``MODELS``.
         shape: channels, height and width of the images.
         num_classes: K.
-        width: hidden units of ``mlp``, channels of the first convolution of ``convnet`` and
-            ``resnet32`` (16 is the published one, with features of dimension 64; with experts, of
-            dimension 48 for each); ``resnet18`` and ``resnext50`` have the published widths.
+        width: hidden units of ``mlp`` (of each expert or branch, too), channels of the first
+            convolution of ``convnet`` and ``resnet32`` (16 is the published one, with features of
+            dimension 64; with experts, of dimension 48 for each; with branches, of 64 for each);
+            ``resnet18`` and ``resnext50`` have the published widths.
         feature_dim: P; with ``native`` it is the trunk's own, and may be None.
         feature_layer: ``native``, ``linear`` or ``relu``, as in :class:`Classifier`.
         head: a key of ``HEADS``, as in :class:`Classifier`.

@@ -1,4 +1,4 @@
-"""ResNet-32 for images of 32×32, and the same with several experts."""
+"""ResNet-32 for images of 32×32, and the same with several experts or two branches."""
 
 from collections.abc import Iterable
 
@@ -65,6 +65,42 @@ class Experts(nn.Module):
         return torch.cat([functional.normalize(branch(shared)) for branch in self.branches], dim=1)
 
 
+class Branches(nn.Module):
+    r"""A shared stem, then two branches; in training each has images of its own.
+
+    In training the batch is the images of the first branch, then as many of the second, and a row
+    of features is :math:`2[(1-s)\,f_1, s\,f_2]` with the features :math:`f_1, f_2` of an image each
+    and the second branch's share s. The stem's batch norm takes the statistics of either half on
+    its own, and its running ones follow both. In evaluation both branches see the same image:
+    :math:`[f_1, f_2]`, which is :math:`s = \tfrac12`.
+
+    Args:
+        stem: what the branches share.
+        first: from the stem's output to features (B, P).
+        second: another such branch.
+
+    Attributes:
+        share: s, which whoever trains the network sets.
+
+    Source: Zhou et al. (2020), BBN; its α is 1 − s.
+    """
+
+    share = 0.5
+
+    def __init__(self, stem: nn.Module, first: nn.Module, second: nn.Module) -> None:
+        super().__init__()
+        self.stem, self.first, self.second = stem, first, second
+
+    def forward(self, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "B 2P"]:
+        """Features of both branches side by side; in training N = 2B."""
+        if not self.training:
+            shared = self.stem(images)
+            return torch.cat([self.first(shared), self.second(shared)], dim=1)
+        own, other = images.chunk(2)
+        first, second = self.first(self.stem(own)), self.second(self.stem(other))
+        return 2 * torch.cat([(1 - self.share) * first, self.share * second], dim=1)
+
+
 def resnet32(channels: int, width: int) -> tuple[nn.Module, int]:
     """Three stages of five blocks, of ``width``, twice and four times ``width`` channels.
 
@@ -94,6 +130,17 @@ def ride_resnet32(channels: int, width: int, experts: int) -> tuple[nn.Module, i
     ]
     network = Experts(nn.Sequential(*_stem(channels, width)), branches)
     return _initialised(network), experts * last
+
+
+def bbn_resnet32(channels: int, width: int) -> tuple[nn.Module, int]:
+    """ResNet-32 that has its last block twice, one for each branch.
+
+    Source: Zhou et al. (2020), BBN.
+    """
+    *shared, _ = [*_stage(width, 2 * width), *_stage(2 * width, 4 * width)]
+    stem = nn.Sequential(*_stem(channels, width), *shared)
+    first, second = (nn.Sequential(Block(4 * width, 4 * width, 1), *_pooling()) for _ in range(2))
+    return _initialised(Branches(stem, first, second)), 8 * width
 
 
 def _stem(channels: int, width: int) -> list[nn.Module]:

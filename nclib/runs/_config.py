@@ -256,6 +256,7 @@ class RunConfig(BaseModel):
                     f"{self.width} has native features of dimension {own}"
                 )
         models.check_head(method.head, known.num_classes, self.feature_dim)
+        self._check_views(method, known)
         if self.method == "plain":
             if self.mixup:
                 raise ValueError(f"mixup is {self.mixup:g}, but method 'plain' has no mixed labels")
@@ -267,6 +268,25 @@ class RunConfig(BaseModel):
                     f"{name} is {getattr(self, name)!r}, but belongs to the method 'plain'; "
                     f"method {self.method!r} wants its default {default!r}"
                 )
+
+    def _check_views(self, method: methods.Method, known: data.DatasetInfo) -> None:
+        view, contrast = method.second_view, method.contrast
+        models.check_use(
+            self.model,
+            head=method.head,
+            feature_layer=self.feature_layer,
+            two_views=view is not None and view.share is not None,
+        )
+        if view is not None and self.mixup:
+            raise ValueError(
+                f"mixup is {self.mixup:g}, but method {self.method!r} shows two views of images"
+            )
+        if contrast is not None and contrast.targets and known.num_classes > contrast.dim + 1:
+            raise ValueError(
+                f"method {self.method!r} has targets for at most {contrast.dim + 1} classes (a "
+                f"simplex ETF of dimension {contrast.dim}), but {known.title} has "
+                f"{known.num_classes}"
+            )
 
     def _check_labels(self) -> None:
         targets = self.targets()

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from nclib import losses
 from nclib.methods import Batch, Loss, Method, Value
 from nclib.metrics import CollapseReport
+from nclib.models import Classifier
 from nclib.train._centres import ClassCentres
+from nclib.train._contrast import MomentumContrast
 from nclib.train._objective import Mixed, Report
 
 
@@ -21,10 +23,10 @@ class MethodObjective:
     Args:
         method: the declaration.
         options: its options, every one.
-        head: gives the classifier's weight (K, P).
+        network: its head gives the classifier's weight (K, P).
         counts: (K,) training images of each class, on the device.
         dim: P.
-        generator: of learnable centres.
+        generator: of learnable centres, and of what a contrast begins with.
         loss: another loss alone, without weights and regularisers: that of a second stage.
     """
 
@@ -32,7 +34,7 @@ class MethodObjective:
         self,
         method: Method,
         options: Mapping[str, Value],
-        head: nn.Module,
+        network: Classifier,
         counts: Int64[Tensor, " K"],
         dim: int,
         generator: torch.Generator,
@@ -43,7 +45,7 @@ class MethodObjective:
         chosen = loss or method.loss
         assert chosen is not None  # the method "plain" has another objective
         self.function = chosen
-        self.options, self.head = options, head
+        self.options, self.head = options, network.head
         self.logits = method.logits
         self.counts = counts.float()
         self.weights: Tensor | None = None
@@ -59,6 +61,11 @@ class MethodObjective:
         if self.terms:
             kind = str(options["centres"])
             self.centres = ClassCentres(kind, len(counts), dim, generator).to(counts.device)
+        self.contrast: MomentumContrast | None = None
+        if first and method.contrast is not None:
+            self.contrast = MomentumContrast(
+                method.contrast, options, network, len(counts), dim, generator
+            )
 
     def loss(self, features: Tensor, scores: Tensor, labels: Mixed, epoch: int) -> Tensor:
         """The batch's; with two labels an image, their losses in proportion to the shares."""
@@ -78,7 +85,11 @@ class MethodObjective:
         classifier = self.head.weight
         assert isinstance(classifier, Tensor)
         batch = Batch(features, scores, labels, self.counts, weight, classifier, self.options)
+        if self.contrast is not None:
+            batch = batch._replace(embedded=self.contrast(features, labels, epoch))
         loss = self.function(batch)
+        if self.contrast is not None:
+            self.contrast.enqueue(labels)
         if self.centres is not None and epoch >= self.terms_from:
             seen = self.centres(features, labels, update=update)
             for term in self.terms:

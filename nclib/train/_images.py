@@ -28,9 +28,14 @@ class Images(Protocol):
     labels: Int64[Tensor, " N"]  # of the training images, on the device
 
     def batches(
-        self, order: Sequence[Int64[Tensor, " B"]], begin: int, draws: torch.Generator, epoch: int
+        self,
+        order: Sequence[Int64[Tensor, " B"]],
+        begin: int,
+        draws: torch.Generator,
+        epoch: int,
+        view: int = 0,
     ) -> Batches:
-        """The epoch's training batches from number ``begin`` on, augmented."""
+        """The epoch's training batches from number ``begin`` on, augmented: one of its views."""
 
     def chunks(self, split: Literal["train", "test"], *, part: bool) -> Batches:
         """A split in order, as it is; with ``part`` this process's part."""
@@ -62,7 +67,12 @@ class Held:
         self.splits = {"train": train, "test": dataset.test}
 
     def batches(
-        self, order: Sequence[Int64[Tensor, " B"]], begin: int, draws: torch.Generator, epoch: int
+        self,
+        order: Sequence[Int64[Tensor, " B"]],
+        begin: int,
+        draws: torch.Generator,
+        epoch: int,
+        view: int = 0,
     ) -> Batches:
         """Cropped and flipped in batch, if at all."""
         images, labels = self.splits["train"]
@@ -91,24 +101,32 @@ class Streamed:
         self.labels = files.train.labels.to(device)
         workers = min(8, os.cpu_count() or 1)
         stream = partial(data.Stream, workers=workers, size=self.info.shape[1], device=device)
-        self.training = stream(
-            files.train,
-            batch_size=config.batch_size,
-            augmentation="randaugment" if config.augment else "none",
-        )
+        self.training = [  # one a view; what is not asked for starts no workers
+            stream(
+                files.train,
+                batch_size=config.batch_size,
+                augmentation="randaugment" if config.augment else "none",
+            )
+            for _ in _STREAMS
+        ]
         self.splits = {
             name: (stream(split, batch_size=_STREAMED_CHUNK), len(split))
             for name, split in (("train", files.train), ("test", files.test))
         }
 
     def batches(
-        self, order: Sequence[Int64[Tensor, " B"]], begin: int, draws: torch.Generator, epoch: int
+        self,
+        order: Sequence[Int64[Tensor, " B"]],
+        begin: int,
+        draws: torch.Generator,
+        epoch: int,
+        view: int = 0,
     ) -> Batches:
-        """The augmentation has a stream of its own, since workers decode ahead."""
-        seeds = generator(self.seed, _STREAM + epoch)
+        """The augmentation of a view has a stream of its own, since workers decode ahead."""
+        seeds = generator(self.seed, _STREAMS[view] + epoch)
         done = sum(len(chosen) for chosen in order[:begin])
         torch.randint(2**62, (done,), generator=seeds)  # those of the images before
-        yield from self.training.epoch(torch.cat(list(order[begin:])), seeds)
+        yield from self.training[view].epoch(torch.cat(list(order[begin:])), seeds)
 
     def chunks(self, split: Literal["train", "test"], *, part: bool) -> Batches:
         """Resized and cut, not augmented."""
@@ -117,4 +135,4 @@ class Streamed:
         yield from stream.epoch(own(indices) if part else indices)
 
 
-_STREAM = 500_000  # beyond the epochs
+_STREAMS = (500_000, 750_000)  # of the views, beyond the epochs

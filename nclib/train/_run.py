@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nclib import data
 from nclib.methods import known
+from nclib.models import Branches
 from nclib.runs._config import RunConfig
 from nclib.train import _evaluate, _images, _processes, _stage
 from nclib.train._declared import MethodObjective
@@ -63,13 +64,16 @@ class Run:
             self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
         self.model: Any = self.network
         self.optimizers: list[Any] = []
+        self.contrast = getattr(self.objective, "contrast", None)
         if self.stage.schedule.epochs:
+            beside = self.contrast.projection if self.contrast is not None else None
             self.model, main = self.fabric.setup(
-                self.network, _stage.optimizer(config, self.network)
+                self.network, _stage.optimizer(config, self.network, beside)
             )
             self.optimizers.append(main)
         self.call: Callable[[Tensor], Any] = self.model
-        if self.device.type == "cuda" and _processes.world_size() == 1 and not self.stage.frozen:
+        alone = _processes.world_size() == 1 and self.stage.second_view is None
+        if self.device.type == "cuda" and alone and not self.stage.frozen:
             shape = (min(config.batch_size, len(self.labels)), *self.info.shape)
             self.call = graphed(self.network, self.model, shape, config.precision)
         centres = getattr(self.objective, "centres", None)
@@ -84,7 +88,7 @@ class Run:
         return MethodObjective(
             method,
             config.options,
-            self.network.head,
+            self.network,
             self.counts,
             config.feature_dim,
             generator(config.seed, 0),
@@ -98,6 +102,7 @@ class Run:
             "optimizers": [one.state_dict() for one in self.optimizers],
             "averaged": self.averaged.state_dict() if self.averaged is not None else None,
             "centres": self.centres.state_dict() if self.centres is not None else None,
+            "contrast": self.contrast.state_dict() if self.contrast is not None else None,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -109,6 +114,8 @@ class Run:
             self.averaged.load_state_dict(state["averaged"])
         if self.centres is not None:
             self.centres.load_state_dict(state["centres"])
+        if self.contrast is not None:
+            self.contrast.load_state_dict(state["contrast"])
 
     def train_epoch(
         self, epoch: int, position: Position | None, stop: Callable[[], bool]
@@ -124,6 +131,7 @@ class Run:
         draws = generator(config.seed, epoch)
         order = data.sampler(self.stage.sampler, self.labels, generator=draws)
         batches = order.split(config.batch_size)
+        others = self._second_order(order, draws)
         begin, loss, correct = 0, 0.0, 0.0
         if position is not None:
             begin, state, loss, correct = position
@@ -131,13 +139,16 @@ class Run:
         sums = torch.tensor([loss, correct], dtype=torch.float64, device=self.device)
         recent: list[Tensor] = []
         self._training_mode()
-        shown = self.images.batches(batches, begin, draws, epoch)
-        for number, (images, labels) in enumerate(shown, begin):
+        share = self._share(epoch)
+        views = [batches] if others is None else [batches, others.split(config.batch_size)]
+        shown = [self.images.batches(v, begin, draws, epoch, n) for n, v in enumerate(views)]
+        for number, batch in enumerate(zip(*shown, strict=True), begin):
             step = (epoch - 1 - self.stage.start) * len(batches) + number
             rate = learning_rate(config, step, len(batches))
-            value, right = self._step(*self._mixed(images, labels, draws), rate, epoch)
+            inputs, labels = self._inputs(batch, share, draws)
+            value, right = self._step(inputs, labels, rate, epoch, draws)
             with torch.no_grad():
-                sums += torch.stack([value.double() * len(labels), right.double()])
+                sums += torch.stack([value.double() * len(inputs[0]), right.double()])
             recent.append(value)
             ends = number == len(batches) - 1
             told = stop() and not ends
@@ -149,13 +160,33 @@ class Run:
         loss, correct = (sums / len(order)).tolist()
         return {"loss": loss, "train_accuracy": correct, "lr": rate}
 
+    def _second_order(self, order: Tensor, draws: torch.Generator) -> Tensor | None:
+        """The images that stand beside those of an epoch, if any do."""
+        view = self.stage.second_view
+        if view is None or view.images == "same":
+            return order if view else None
+        return data.sampler(view.images, self.labels, generator=draws)
+
+    def _share(self, epoch: int) -> float | None:
+        """That of the second branch in an epoch, which the network is told; None: it has none."""
+        view = self.stage.second_view
+        if view is None or view.share is None:
+            return None
+        assert isinstance(self.network.trunk, Branches)
+        self.network.trunk.share = view.share((epoch - 1) / self.config.epochs)
+        return self.network.trunk.share
+
     def _step(
-        self, images: Tensor, labels: Mixed, rate: float, epoch: int
+        self, views: list[Tensor], labels: Mixed, rate: float, epoch: int, draws: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """One step; the batch's loss, and how many of its predictions are right."""
         for group in self.optimizers[0].param_groups:
             group["lr"] = rate
-        features, scores = self.call(_processes.own(images))
+        own = [_processes.own(images) for images in views]
+        if self.contrast is not None:
+            with self.fabric.autocast():
+                self.contrast.embed(self.network, own.pop(), draws)
+        features, scores = self.call(torch.cat(own) if len(own) > 1 else own[0])
         features = _processes.gather(features.float())
         scores = _processes.gather(scores.float())
         loss = self.objective.loss(features, scores, labels, epoch - 1)
@@ -176,18 +207,26 @@ class Run:
         if self.stage.frozen and not self.stage.statistics:
             self.network.eval()
 
-    def _mixed(
-        self, images: Tensor, labels: Tensor, draws: torch.Generator
-    ) -> tuple[Tensor, Mixed]:
-        """Images as the network takes them, and their labels with shares."""
-        inputs = data.to_float(images, self.info.mean, self.info.std)
-        mixed: Mixed = [(labels, 1.0)]
+    def _inputs(
+        self, batch: Sequence[tuple[Tensor, Tensor]], share: float | None, draws: torch.Generator
+    ) -> tuple[list[Tensor], Mixed]:
+        """The views of a batch as the network takes them, and its labels with shares.
+
+        Args:
+            batch: images and labels of each view.
+            share: of the second view's labels; None: those of the first are the labels.
+            draws: of mixup.
+        """
+        views = [data.to_float(images, self.info.mean, self.info.std) for images, _ in batch]
+        labels: Mixed = [(batch[0][1], 1.0)]
+        if share is not None:
+            labels = [(batch[0][1], 1 - share), (batch[1][1], share)]
         if self.stage.schedule.mixup:
-            inputs, first, second, share = data.mixup(
-                inputs, labels, self.stage.schedule.mixup, draws
+            views[0], first, second, part = data.mixup(
+                views[0], batch[0][1], self.stage.schedule.mixup, draws
             )
-            mixed = [(first, share), (second, 1 - share)]
-        return inputs.contiguous(memory_format=torch.channels_last), mixed
+            labels = [(first, part), (second, 1 - part)]
+        return [view.contiguous(memory_format=torch.channels_last) for view in views], labels
 
     def _check(self, losses: list[Tensor], step: int, epoch: int, steps: int) -> None:
         """Refuse losses that are not finite; ``step`` is that of the last."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nclib import data, models
-from nclib.methods import Method, known
+from nclib.methods import Method, SecondView, known
 from nclib.models import Classifier
 from nclib.runs._config import RunConfig
 from nclib.train._objective import weight_and_bias
@@ -22,6 +22,7 @@ class Stage(NamedTuple):
         start: epochs that its network has behind it.
         schedule: the configuration by which learning rate, epochs and mixup of this stage go.
         sampler: a kind of ``nclib.data.sampler``.
+        second_view: what stands beside each image; None: nothing.
         frozen: whether the network below the features stays as it is.
         statistics: whether batch norm follows the batches.
     """
@@ -29,6 +30,7 @@ class Stage(NamedTuple):
     start: int
     schedule: RunConfig
     sampler: str
+    second_view: SecondView | None = None
     frozen: bool = False
     statistics: bool = True
 
@@ -42,7 +44,7 @@ def stage(config: RunConfig) -> Stage:
     """The stage that a configuration trains; the one before it belongs to ``first_stage``."""
     method = known(config.method)
     if method.base is None:
-        return Stage(0, config, method.sampler)
+        return Stage(0, config, method.sampler, method.second_view)
     again: dict[str, Any] = {"warmup_epochs": 0, "mixup": 0.0, "ema": 0.0, "epochs": 0}
     if method.second is None:  # nothing is left to train
         return Stage(config.epochs, config.model_copy(update=again), method.sampler, frozen=True)
@@ -113,8 +115,10 @@ def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
     return head.requires_grad_(False)
 
 
-def optimizer(config: RunConfig, network: Classifier) -> torch.optim.Optimizer:
-    """Of all parameters that learn.
+def optimizer(
+    config: RunConfig, network: Classifier, others: nn.Module | None = None
+) -> torch.optim.Optimizer:
+    """Of all parameters that learn: the network's, and those of other layers that learn like it.
 
     Weight decay acts on the whole network; with encoded labels on what is below the features alone,
     since there the penalties on the classifier stand in the objective.
@@ -127,6 +131,8 @@ def optimizer(config: RunConfig, network: Classifier) -> torch.optim.Optimizer:
         {"params": body, "weight_decay": config.weight_decay},
         {"params": head, "weight_decay": decay},
     ]
+    if others is not None:
+        groups.append({"params": list(others.parameters()), "weight_decay": config.weight_decay})
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
     return torch.optim.AdamW(groups, lr=config.lr)
