@@ -8,7 +8,7 @@ from PIL import Image
 from nclib import data
 from nclib.data import DatasetInfo, ImageFiles
 from nclib.runs import RunConfig
-from nclib.train import StoppedError, fit
+from nclib.train import StoppedError, _images, fit
 
 
 @pytest.fixture
@@ -69,6 +69,17 @@ def test_a_streamed_run_stopped_within_an_epoch_goes_on_to_the_same_bits(run, tm
     resumed = fit(run, checkpoint=path)
     assert resumed.epochs == straight.epochs
     assert resumed.final == straight.final
+
+
+def test_the_views_of_a_streamed_image_are_augmented_apart_and_repeat(run):
+    images, order = _images.load(run, torch.device("cpu")), [torch.arange(4)]
+    draws = torch.Generator()
+    views = [
+        next(zip(*images.batches(order, 0, draws, 1, view), strict=True)) for view in (0, 1, 0)
+    ]
+    (first,), (second,), (again,) = views
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
 
 
 def test_a_streamed_set_is_taken_whole(run):
