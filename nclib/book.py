@@ -21,16 +21,19 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 
 from nclib import chapters
 from nclib._io import write_atomic
 from nclib.chapters import Chapter, checkout
+
+if TYPE_CHECKING:
+    from nclib.runs import RunConfig
 
 __all__ = [
     "BuildError",
@@ -43,6 +46,7 @@ __all__ = [
     "record_key",
     "refresh",
     "site_key",
+    "train",
 ]
 
 # What of the library no notebook and no page's content comes from.
@@ -152,12 +156,12 @@ def _hash(value: Any) -> str:
 # ------------------------------------------------------------------------------ steps of the flow
 
 
-def make_records(grid: str, only: str | None) -> None:
-    """Train what the ledger and the cache lack of a grid, or the one run with the id ``only``."""
+def make_records(grid: str, run: str | None) -> None:
+    """Train what the ledger and the cache lack of a grid, or the one run with that id."""
     with _cache(grid.rpartition("/")[2]):
         from nclib import runs
 
-        configs = [c for c in runs.read_grid(grid) if only in (None, c.id)]
+        configs = [c for c in runs.read_grid(grid) if run in (None, c.id)]
         clock = time.monotonic()
         for record in runs.get_all(configs):
             print(f"  record    {grid} {record.id}", flush=True)
@@ -304,16 +308,75 @@ def build(
     """
     if profile not in chapters.PROFILES:
         raise ValueError(f"profile {profile!r}: choose one of {', '.join(chapters.PROFILES)}")
+    if profile == "smoke":
+        device = "cpu"
+    _flow(target, {"profile": profile}, jobs, executor, device, extra)
+    return index()
+
+
+def train(
+    configs: Iterable[RunConfig],
+    *,
+    jobs: int | None = None,
+    executor: str = "local",
+    device: str | None = None,
+    extra: Sequence[str] = (),
+) -> None:
+    """Train what the ledger and the cache lack, each run in a job of its own.
+
+    A run that starts from the network of another follows it. The records come into the cache, which
+    the machines share.
+
+    Args:
+        configs: in the order in which they are wanted.
+        jobs: how many at once; None: as many as there are cores.
+        executor: a Snakemake executor, such as ``slurm``.
+        device: ``cpu`` or ``cuda``, what a job asks for; None: what this machine has.
+        extra: further arguments for Snakemake.
+
+    Raises:
+        BuildError: if a run has no record in the end; all others are trained nevertheless.
+    """
+    from nclib.runs import ledger
+
+    lacking = [config for config in configs if ledger.find_path(config) is None]
+    if not lacking:
+        return
+    text = f"[{','.join(config.to_json() for config in lacking)}]"
+    grid = f"grids/{_hash(text)}.json"  # from the folder in which the jobs run
+    write_atomic(build_folder() / grid, text.encode())
+    profile = max((config.profile for config in lacking), key=chapters.PROFILES.index)
+    settings, failure = {"profile": profile, "grid": grid}, ""
+    try:
+        # Whatever marks an earlier call has left: these records are not there.
+        _flow("runs", settings, jobs, executor, device, ["--forcerun", "record", *extra])
+    except BuildError as error:
+        failure = str(error)
+    missing = [config.id for config in lacking if ledger.find_path(config) is None]
+    if missing:
+        raise BuildError(f"{failure}\n\nno record of {', '.join(missing)}".strip())
+
+
+def _flow(
+    target: str,
+    settings: Mapping[str, str],
+    jobs: int | None,
+    executor: str,
+    device: str | None,
+    extra: Sequence[str],
+) -> None:
+    """Run the workflow up to a target."""
     folder = build_folder()
     folder.mkdir(parents=True, exist_ok=True)
     jobs = jobs or os.cpu_count() or 1
-    if profile == "smoke":
-        device = "cpu"
-    elif device is None:
+    if device is None:
         import torch
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    settings = {"profile": profile, "device": device}
+    settings = {**settings, "device": device}
+    for name in ("NCLIB_CACHE", "NCLIB_DATA", "NCLIB_LEDGER"):  # the jobs run in another folder
+        if os.environ.get(name):
+            os.environ[name] = str(Path(os.environ[name]).absolute())
     arguments = [target, "--snakefile", str(checkout() / "workflow" / "Snakefile")]
     arguments += ["--directory", str(folder), "--executor", executor, "--jobs", str(jobs)]
     # Content decides what runs again (a key among the parameters), never a file's time. The lock
@@ -330,7 +393,6 @@ def build(
     if code or reports:
         texts = [path.read_text() for path in reports] or [f"Snakemake ended with status {code}"]
         raise BuildError("\n\n".join(texts))
-    return index(folder)
 
 
 def draft() -> Path:
@@ -404,6 +466,17 @@ def refresh() -> list[str]:
     return changed
 
 
+def _explains_itself(error: Exception) -> bool:
+    """Whether a traceback would add nothing."""
+    from nclib.data import DataError
+    from nclib.runs import FailedRunsError
+    from nclib.train import DivergedError, StoppedError
+
+    if isinstance(error, FailedRunsError):
+        return all(isinstance(one, (DataError, DivergedError)) for one in error.errors.values())
+    return isinstance(error, (BuildError, chapters.ChapterError, StoppedError))
+
+
 def _step() -> None:
     """Entry of the workflow's jobs: ``python -m nclib.book chapter|site …``."""
     parser = argparse.ArgumentParser(prog="python -m nclib.book")
@@ -416,18 +489,18 @@ def _step() -> None:
     chapter.set_defaults(step=run_chapter)
     records = steps.add_parser("records")
     records.add_argument("grid")
-    records.add_argument("--only")
+    records.add_argument("--run")
     records.set_defaults(step=make_records)
     site = steps.add_parser("site")
     site.set_defaults(step=lambda: make_site(build_folder()))
     arguments = vars(parser.parse_args())
     step = arguments.pop("step")
-    what = arguments.get("name") or arguments.get("grid") or "book"
+    parts = [arguments.get(part) for part in ("name", "grid", "run")]
+    what = "/".join(part for part in parts if part) or "book"
     try:
         step(**arguments)
     except Exception as error:  # reported by `build` when all others have run
-        told = isinstance(error, (BuildError, chapters.ChapterError))
-        text = str(error) if told else f"{what}:\n{traceback.format_exc()}"
+        text = str(error) if _explains_itself(error) else f"{what}:\n{traceback.format_exc()}"
         write_atomic(build_folder() / "failed" / f"{what}.txt", text.encode())
         print(f"  failed    {what}", flush=True)
         raise SystemExit(1) from None

@@ -12,6 +12,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nclib.runs import RunConfig, RunRecord
+
 app = typer.Typer(
     help="The Neural Collapse Companion: chapters, runs, ledger and book.",
     no_args_is_help=True,
@@ -81,8 +83,9 @@ def run(
     print(output)
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True})
 def train(
+    context: typer.Context,
     config: Annotated[
         Path | None, typer.Option(help="A JSON file with the fields of one RunConfig.")
     ] = None,
@@ -104,15 +107,30 @@ def train(
         float | None,
         typer.Option(min=0, help="Seconds after which to save the unfinished runs and stop."),
     ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(help="A Snakemake executor, such as slurm.", show_default="this process"),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="cpu or cuda: what its jobs ask for.", show_default="this machine's"),
+    ] = None,
 ) -> None:
     """Train what the ledger lacks: one configuration, grids, or a record's once more.
 
     Stopped by the time limit or SIGTERM, it saves what it was training and exits with status 3; the
     same command goes on, also on another machine with the folder that NCLIB_CACHE names. A run that
     fails stops no other; it is named at the end, and the status is 1.
+
+    With --executor each run is a job of its own, and what stands behind -- goes to Snakemake:
+    nclib train --grid GRID --executor slurm --jobs 20 -- --default-resources slurm_partition=gpu
     """
     if sum(bool(choice) for choice in (config, grid, record)) != 1:
         _refuse("name one of --config, --grid and --id")
+    if executor is None and (device or context.args):
+        _refuse(f"{' '.join(context.args) or '--device'}: this goes with --executor alone")
+    if executor is not None and (record or recompute or time_limit is not None):
+        _refuse("--executor goes without --id, --recompute and --time-limit")
     import time
 
     from nclib import runs
@@ -120,7 +138,7 @@ def train(
     from nclib.train import StoppedError
 
     until = None if time_limit is None else time.time() + time_limit
-    before, unpublished = None, None
+    before, problems = None, []
     with _told():
         if record is not None:
             before = _record(record)
@@ -130,32 +148,49 @@ def train(
         else:
             listed = [one for source in grid or [] for one in runs.read_grid(source)]
             configs = list({one.id: one for one in listed}.values())
-        made_now = runs.get_all(configs, jobs=jobs, recompute=recompute, until=until)
+        if executor is not None:
+            problems += _in_jobs(configs, jobs, executor, device, context.args)
+            configs = [one for one in configs if ledger.find_path(one) is not None]
+            jobs = 1
         try:
-            for made in made_now:
+            for made in runs.get_all(configs, jobs=jobs, recompute=recompute, until=until):
                 if not _torchrun.leads():
                     continue
-                place = (
-                    ledger.cache_path(made.config) if recompute else ledger.find_path(made.config)
-                )
+                find = ledger.cache_path if recompute else ledger.find_path
+                place = find(made.config)
                 if publish:
                     try:
                         place = ledger.publish(made)
                     except OSError as error:  # the record is in the cache: the others go on
-                        unpublished = error
+                        problems.append(f"{made.id} could not be published: {error}")
                 typer.echo(f"{made.id}  {made.profile}  {place}")
                 if before is not None:
-                    rows = [
-                        [k, _number(before.final.get(k)), _number(made.final[k])]
-                        for k in made.final
-                    ]
-                    _table(["final", "in the ledger", "now"], rows)
+                    _compare(before, made)
         except StoppedError as error:
             if _torchrun.leads():
                 typer.echo(f"nclib: {error}", err=True)
             raise typer.Exit(3) from None
-    if unpublished is not None:
-        _refuse(f"not all could be published: {unpublished}; they are in {ledger.cache_root()}")
+    if problems:
+        _refuse("\n".join(problems))
+
+
+def _in_jobs(
+    configs: list[RunConfig], jobs: int, executor: str, device: str | None, extra: list[str]
+) -> list[str]:
+    """Train each in a job of its own; what went wrong."""
+    from nclib import book as builder
+
+    try:
+        builder.train(configs, jobs=jobs, executor=executor, device=device, extra=extra)
+    except builder.BuildError as error:
+        return [str(error)]
+    return []
+
+
+def _compare(before: RunRecord, made: RunRecord) -> None:
+    """Two records' final metrics side by side."""
+    rows = [[k, _number(before.final.get(k)), _number(made.final[k])] for k in made.final]
+    _table(["final", "in the ledger", "now"], rows)
 
 
 ledger_app = typer.Typer(help="The published run records.", no_args_is_help=True)

@@ -1,6 +1,7 @@
 """Queues of runs: stopped, killed and failing ones, and several with one cache."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,10 +12,20 @@ import numpy as np
 import pytest
 import queue_calls
 
-from nclib import train
-from nclib.runs import BusyError, FailedRunsError, RunConfig, _queue, get, get_all, ledger
+from nclib import book, train
+from nclib.runs import (
+    BusyError,
+    FailedRunsError,
+    RunConfig,
+    _queue,
+    get,
+    get_all,
+    ledger,
+    read_grid,
+)
 from nclib.runs._lock import locked
 
+ARROW = r"(\d+) -> (\d+)"
 LINUX = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc")
 
 
@@ -37,6 +48,11 @@ def config(**changes):
         "evaluate_every": 1000,
     }
     return RunConfig.model_validate({**fields, **changes})
+
+
+def written(place, *runs):
+    place.write_text(f"[{','.join(run.to_json() for run in runs)}]")
+    return str(place)
 
 
 def until(condition, process):
@@ -63,10 +79,10 @@ def holder(run):
 
 @LINUX
 def test_sigterm_saves_every_run_and_the_same_command_goes_on(tmp_path):
-    grid, runs = tmp_path / "grid.json", [config(seed=seed) for seed in (1, 2)]
-    grid.write_text(f"[{','.join(run.to_json() for run in runs)}]")
+    runs = [config(seed=seed) for seed in (1, 2)]
+    grid = written(tmp_path / "grid.json", *runs)
     queue = subprocess.Popen(
-        [sys.executable, "-m", "nclib.cli", "train", "--grid", str(grid), "--jobs", "2"],
+        [sys.executable, "-m", "nclib.cli", "train", "--grid", grid, "--jobs", "2"],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "2"},  # one for each
@@ -173,3 +189,52 @@ def test_several_jobs_in_processes_of_torchrun_are_refused(monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
     with pytest.raises(ValueError, match="jobs is 2, but the processes of torchrun"):
         list(get_all([], jobs=2))
+
+
+# Through Snakemake
+
+
+def test_in_jobs_a_second_stage_comes_after_the_run_that_it_starts_from(tmp_path):
+    first = config(method="nc-drw", imbalance=20, per_class=None)
+    second = first.replace(method="nc-drw-crt")
+    grid = written(tmp_path / "grid.json", second, first, config(seed=1))
+    known = ["train", "--grid", grid, "--executor", "local", "--device", "cpu"]
+    planned = subprocess.run(
+        [sys.executable, "-m", "nclib.cli", *known, "--", "--dag", "dot"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NCLIB_BUILD": str(tmp_path / "build")},
+        check=False,
+    )
+    assert f"no record of {second.id}, {first.id}, {config(seed=1).id}" in planned.stderr
+    nodes = dict(re.findall(r'(\d+)\[label = "[^"]*run: (\w+)', planned.stdout))
+    assert sorted(nodes.values()) == sorted([second.id, first.id, config(seed=1).id])
+    edges = {(nodes.get(one), nodes.get(two)) for one, two in re.findall(ARROW, planned.stdout)}
+    assert {edge for edge in edges if None not in edge} == {(first.id, second.id)}
+
+
+def test_a_job_leaves_the_record_of_its_run_in_the_cache(tmp_path, monkeypatch):
+    runs = [config(seed=seed, epochs=1) for seed in (1, 2)]
+    book.make_records(written(tmp_path / "grid.json", *runs), runs[1].id)
+    assert ledger.find_path(runs[0]) is None
+    assert ledger.find_path(runs[1]) == ledger.cache_path(runs[1])
+
+
+def test_jobs_are_begun_for_what_is_lacking_alone(tmp_path, monkeypatch):
+    """As if they had been run, but for the last."""
+    runs, asked = queue_calls.runs(0, 1, 2), []
+    ledger.cache(queue_calls.call(runs[0]))
+
+    def flow(arguments):
+        asked.extend(a for a in arguments if a.startswith("grid="))
+        ledger.cache(queue_calls.call(runs[1]))
+        return 1
+
+    monkeypatch.setenv("NCLIB_BUILD", str(tmp_path / "build"))
+    monkeypatch.setattr(book, "_snakemake", flow)
+    with pytest.raises(book.BuildError, match=f"status 1\n\nno record of {runs[2].id}$"):
+        book.train(runs)
+    (grid,) = asked
+    assert read_grid(tmp_path / "build" / grid.partition("=")[2]) == runs[1:]
+    book.train(runs[:2])  # nothing is lacking
+    assert len(asked) == 1
