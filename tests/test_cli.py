@@ -89,6 +89,21 @@ def test_train_wants_one_thing_to_train() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--device", "cuda"], "--device: this goes with --executor alone"),
+        (["--", "--keep-going"], "--keep-going: this goes with --executor alone"),
+        (["--executor", "slurm", "--recompute"], "goes without --id, --recompute"),
+        (["--executor", "slurm", "--time-limit", "5"], "--recompute and --time-limit"),
+    ],
+)
+def test_train_refuses_what_does_not_go_together(arguments: list[str], message: str) -> None:
+    code, _, err = call("train", "--grid", "class-encoding/smoke", *arguments)
+    assert code == 1
+    assert message in err
+
+
 def test_train_names_a_bad_field(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text('{"paper": "x", "profile": "smoke", "dataset": "digits", "epoch": 1}')
