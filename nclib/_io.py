@@ -21,3 +21,8 @@ def write_atomic(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def rescue_path(name: str) -> Path:
+    """Where a file goes that cannot be written to its place: the folder of temporary files."""
+    return Path(tempfile.gettempdir()) / f"nclib-{name}"

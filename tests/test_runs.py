@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from nclib.runs import (
     get,
     get_all,
     ledger,
+    read_config,
     read_grid,
 )
 from nclib.runs._provenance import commit
@@ -200,6 +202,8 @@ def test_targets_are_the_encoding_for_the_data_sets_classes():
         ({"epochs": 0}, "got 0, expected at least 1"),
         ({"epochs": 3, "warmup_epochs": 4}, "warmup_epochs is 4, expected at most epochs = 3"),
         ({"seed": -1}, "got -1, expected 0 or more"),
+        ({"seed": 2**32}, "seed.*got 4294967296, expected 0 or more and below 2³²"),
+        ({"subset_seed": 2**32}, "subset_seed.*below 2³²"),
         ({"loss": "ce", "encoding": "rotated"}, "'ce' needs labels that are distributions"),
         ({"profile": "huge"}, "smoke.*laptop.*paper"),
         ({"lamb_w": 1}, "lamb_w"),
@@ -234,6 +238,45 @@ def test_a_bad_grid_file_is_refused_with_its_path(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(ValueError, match=f"(?s)grid.json.*{message}"):
         read_grid(path)
+
+
+def test_a_configuration_is_read_from_its_file(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text(config(lam_b=math.inf, seed=3).to_json())
+    assert read_config(path) == config(lam_b=math.inf, seed=3)
+    with pytest.raises(FileNotFoundError, match=r"absent\.json"):
+        read_config(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "valid dictionary"),
+        (
+            '{"paper": "x", "profile": "smoke", "dataset": "cifar11", "epochs": 0}',
+            "dataset: unknown data set 'cifar11'; did you mean cifar10 or cifar100?; "
+            "epochs: got 0, expected at least 1",
+        ),
+        (
+            '{"paper": "x", "profile": "smoke", "dataset": "digits", "epochs": 2, '
+            '"method": "etf-dr", "feature_dim": 8}',
+            ": head 'etf' of 10 classes needs features of dimension at least 9, got 8",
+        ),
+    ],
+)
+def test_a_bad_configuration_is_refused_in_one_line_with_its_path(tmp_path, text, message):
+    path = tmp_path / "run.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        read_config(path)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(str(path))
+
+
+def test_a_folder_is_no_configuration(tmp_path):
+    with pytest.raises(ValueError, match="is a folder"):
+        read_config(tmp_path)
 
 
 @pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
@@ -463,6 +506,26 @@ def test_a_full_disk_loses_no_finished_run(full_disk, tmp_path, monkeypatch):
         made = get(config(epochs=2))
     assert "the record is in" in str(told[-1].message)
     assert RunRecord.load(tmp_path / f"nclib-{made.id}.json").final == made.final
+
+
+def test_a_second_stage_goes_on_where_the_first_ones_network_cannot_be_kept(
+    full_disk, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    trained = []
+    real = train._run.Run.train_epoch
+
+    def counting(self, epoch, *rest):
+        trained.append(epoch)
+        return real(self, epoch, *rest)
+
+    monkeypatch.setattr(train._run.Run, "train_epoch", counting)
+    run = config(epochs=2, method="ce-crt", method_options={"second_epochs": 1})
+    with pytest.warns(UserWarning, match="No space left") as told:
+        made = get(run)
+    assert any("networks" in str(one.message) and "it is in" in str(one.message) for one in told)
+    assert trained == [1, 2, 3]
+    assert made.final == train.fit(run).final
 
 
 def test_a_record_that_could_not_be_written_is_made_again_from_its_checkpoint(monkeypatch):

@@ -3,7 +3,7 @@
 from nclib.runs import ledger
 from nclib.runs._config import RunConfig
 from nclib.runs._get import get
-from nclib.runs._grid import read_grid
+from nclib.runs._grid import read_config, read_grid
 from nclib.runs._lock import BusyError
 from nclib.runs._queue import FailedRunsError, get_all
 from nclib.runs._record import RecordError, RunRecord, Trajectory
@@ -18,5 +18,6 @@ __all__ = [
     "get",
     "get_all",
     "ledger",
+    "read_config",
     "read_grid",
 ]

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from pydantic import (
     BaseModel,
     ConfigDict,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -157,10 +158,15 @@ class RunConfig(BaseModel):
     def _at_least_one(cls, value: int) -> int:
         return _require(value >= 1, value, "at least 1")
 
-    @field_validator("seed", "subset_seed", "warmup_epochs")
+    @field_validator("warmup_epochs")
     @classmethod
     def _not_negative(cls, value: int) -> int:
         return _require(value >= 0, value, "0 or more")
+
+    @field_validator("seed", "subset_seed")
+    @classmethod
+    def _of_a_generator(cls, value: int) -> int:
+        return _require(0 <= value < 2**32, value, "0 or more and below 2³²")
 
     @field_validator("lam_b")
     @classmethod
@@ -348,6 +354,16 @@ class RunConfig(BaseModel):
         if changes.get("encoding", self.encoding) != self.encoding:
             del kept["encoding_options"]
         return type(self).model_validate({**kept, **changes})
+
+
+def refused(error: ValidationError) -> str:
+    """What is wrong with each field, in one line."""
+    reasons = []
+    for one in error.errors():
+        reason = one["msg"].removeprefix("Value error, ")
+        place = ".".join(str(part) for part in one["loc"])
+        reasons.append(f"{place}: {reason}" if place else reason)
+    return "; ".join(reasons)
 
 
 def _canonical(value: Any) -> Any:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-import tempfile
 import time
 import warnings
-from pathlib import Path
 
 import torch
 
+from nclib._io import rescue_path
 from nclib.runs import _torchrun, ledger
 from nclib.runs._config import RunConfig
 from nclib.runs._lock import locked
@@ -73,6 +72,8 @@ def _train(
         with locked(ledger.checkpoint_path(first), wait=wait):
             if not base.exists():
                 _train(first, progress, until)
+                if not base.exists():  # it could not be written
+                    base = rescue_path(base.name)
     _check_time(config, until)
     checkpoint = ledger.checkpoint_path(config)
     if torch.cuda.is_initialized():  # by an earlier run, whose memory is not this one's
@@ -101,7 +102,7 @@ def _train(
 
 def _rescue(record: RunRecord, error: OSError) -> None:
     """Keep a record that the cache cannot take."""
-    path = Path(tempfile.gettempdir()) / f"nclib-{record.id}.json"
+    path = rescue_path(f"{record.id}.json")
     try:
         record.save(path)
         place = f"the record is in {path}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from nclib.runs._config import RunConfig
+from nclib.runs._config import RunConfig, refused
 
 
 def read_grid(source: Path | str) -> list[RunConfig]:
@@ -25,19 +26,37 @@ def read_grid(source: Path | str) -> list[RunConfig]:
     path = Path(source)
     if not path.exists():
         return _of_paper(str(source))
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
+    entries = _json(path)
     if not isinstance(entries, list):
         raise ValueError(f"{path} holds a {type(entries).__name__}, expected a list of runs")
-    configs = []
-    for number, entry in enumerate(entries):
-        try:
-            configs.append(RunConfig.model_validate(entry))
-        except ValidationError as error:
-            raise ValueError(f"{path}, run {number}: {error}") from None
-    return configs
+    return [_config(entry, f"{path}, run {number}") for number, entry in enumerate(entries)]
+
+
+def read_config(path: Path | str) -> RunConfig:
+    """The configuration in a JSON file, an object with the fields of RunConfig.
+
+    Raises:
+        ValueError: if the file holds no such object, in one line that names the file and what is
+            wrong with each field.
+        FileNotFoundError: if there is no such file.
+    """
+    return _config(_json(Path(path)), str(path))
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    except IsADirectoryError:
+        raise ValueError(f"{path} is a folder, expected a JSON file") from None
+
+
+def _config(fields: Any, where: str) -> RunConfig:
+    try:
+        return RunConfig.model_validate(fields)
+    except ValidationError as error:
+        raise ValueError(f"{where}: {refused(error)}") from None
 
 
 def _of_paper(source: str) -> list[RunConfig]:

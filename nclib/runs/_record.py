@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from nclib._io import write_atomic
-from nclib.runs._config import RunConfig
+from nclib.runs._config import RunConfig, refused
 
 if TYPE_CHECKING:
     from nclib.metrics import CollapseReport
@@ -126,8 +127,9 @@ class RunRecord:
             raise RecordError(f"{path} has format {document['format']}, expected {FORMAT}")
         try:
             config = RunConfig.model_validate(document["config"])
-        except ValueError as error:
-            raise RecordError(f"{path} has a configuration that is not valid: {error}") from None
+        except ValidationError as error:
+            reason = refused(error)
+            raise RecordError(f"{path} has a configuration that is not valid: {reason}") from None
         if config.id != document["id"]:
             raise RecordError(
                 f"{path} says id {document['id']}, but its configuration has id {config.id}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from nclib._io import rescue_path
 from nclib.runs._config import RunConfig
 from nclib.runs._provenance import provenance
 from nclib.runs._record import RunRecord
@@ -45,7 +47,8 @@ def fit(
         checkpoint: file for the unfinished run's state; if it exists, training goes on from it.
             None: no checkpoints.
         checkpoint_every: epochs between checkpoints.
-        network: file for the weights of the finished network; None: they are not kept.
+        network: file for the weights of the finished network, which go to the folder of temporary
+            files if it cannot be written; None: they are not kept.
         base: the file that ``network`` named when ``config.first_stage()`` was trained, where there
             is such a stage; None: that is trained first.
         until: when to stop, in seconds since the epoch as ``time.time()`` gives them; None: at the
@@ -71,7 +74,7 @@ def fit(
         course = _train(run, course, stop, progress, checkpoint, checkpoint_every)
     record = _record(run, course)
     if network is not None:
-        _save(network, config, {"network": run.final_state()})
+        _save(network, config, {"network": run.final_state()}, spare=rescue_path(network.name))
     _processes.wait()
     return record
 
@@ -131,14 +134,21 @@ def _train(
     return _Course(epochs, collapse, seconds, None)
 
 
-def _save(path: Path, config: RunConfig, state: dict[str, Any]) -> None:
+def _save(
+    path: Path, config: RunConfig, state: dict[str, Any], *, spare: Path | None = None
+) -> None:
     """Save from one process; a disk that is full costs what is saved, not the run."""
     if _processes.rank() > 0:
         return
     try:
         _checkpoint.save(path, config, state)
     except OSError as error:
-        warnings.warn(f"{path} could not be saved: {error}; training goes on", stacklevel=2)
+        where = "training goes on"
+        if spare is not None:
+            with suppress(OSError):
+                _checkpoint.save(spare, config, state)
+                where = f"it is in {spare}"
+        warnings.warn(f"{path} could not be saved: {error}; {where}", stacklevel=2)
 
 
 def _base_network(
