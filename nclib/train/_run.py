@@ -129,9 +129,8 @@ class Run:
         """
         config = self.stage.schedule
         draws = generator(config.seed, epoch)
-        order = data.sampler(self.stage.sampler, self.labels, generator=draws)
-        batches = order.split(config.batch_size)
-        others = self._second_order(order, draws)
+        views = [order.split(config.batch_size) for order in self._orders(draws)]
+        steps = len(views[0])
         begin, loss, correct = 0, 0.0, 0.0
         if position is not None:
             begin, state, loss, correct = position
@@ -140,32 +139,34 @@ class Run:
         recent: list[Tensor] = []
         self._training_mode()
         share = self._share(epoch)
-        views = [batches] if others is None else [batches, others.split(config.batch_size)]
         shown = [self.images.batches(v, begin, draws, epoch, n) for n, v in enumerate(views)]
         for number, batch in enumerate(zip(*shown, strict=True), begin):
-            step = (epoch - 1 - self.stage.start) * len(batches) + number
-            rate = learning_rate(config, step, len(batches))
+            step = (epoch - 1 - self.stage.start) * steps + number
+            rate = learning_rate(config, step, steps)
             inputs, labels = self._inputs(batch, share, draws)
             value, right = self._step(inputs, labels, rate, epoch, draws)
             with torch.no_grad():
                 sums += torch.stack([value.double() * len(inputs[0]), right.double()])
             recent.append(value)
-            ends = number == len(batches) - 1
+            ends = number == steps - 1
             told = stop() and not ends
             if len(recent) == _CHECK_EVERY or ends or told:
-                self._check(recent, step, epoch, len(batches))
+                self._check(recent, step, epoch, steps)
                 recent.clear()
             if told:
                 return Position(number + 1, draws.get_state(), *sums.tolist())
-        loss, correct = (sums / len(order)).tolist()
+        loss, correct = (sums / len(self.labels)).tolist()
         return {"loss": loss, "train_accuracy": correct, "lr": rate}
 
-    def _second_order(self, order: Tensor, draws: torch.Generator) -> Tensor | None:
-        """The images that stand beside those of an epoch, if any do."""
+    def _orders(self, draws: torch.Generator) -> list[Tensor]:
+        """The images of an epoch, and those that stand beside them, if any do."""
+        order = data.sampler(self.stage.sampler, self.labels, generator=draws)
         view = self.stage.second_view
-        if view is None or view.images == "same":
-            return order if view else None
-        return data.sampler(view.images, self.labels, generator=draws)
+        if view is None:
+            return [order]
+        if view.images == "same":
+            return [order, order]
+        return [order, data.sampler(view.images, self.labels, generator=draws)]
 
     def _share(self, epoch: int) -> float | None:
         """That of the second branch in an epoch, which the network is told; None: it has none."""
@@ -182,11 +183,11 @@ class Run:
         """One step; the batch's loss, and how many of its predictions are right."""
         for group in self.optimizers[0].param_groups:
             group["lr"] = rate
-        own = [_processes.own(images) for images in views]
+        parts = [_processes.own(images) for images in views]
         if self.contrast is not None:
             with self.fabric.autocast():
-                self.contrast.embed(self.network, own.pop(), draws)
-        features, scores = self.call(torch.cat(own) if len(own) > 1 else own[0])
+                self.contrast.embed(self.network, parts.pop(), draws)
+        features, scores = self.call(torch.cat(parts) if len(parts) > 1 else parts[0])
         features = _processes.gather(features.float())
         scores = _processes.gather(scores.float())
         loss = self.objective.loss(features, scores, labels, epoch - 1)
