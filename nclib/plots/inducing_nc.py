@@ -387,5 +387,5 @@ def minority_heights(means: Tensor, weight: Tensor, counts: Sequence[int]) -> Fi
         )
     axes.set(aspect="equal", xlim=(-2.9, 2.9), ylim=(-1.2, 3.1))
     axes.set_axis_off()
-    axes.set_title("A row is one over the height of its mean, whatever the counts")
+    axes.set_title("A row's length is one over the height of its mean")
     return figure

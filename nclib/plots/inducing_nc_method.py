@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from torch import Tensor
 
 from nclib.geometry import pairwise_angles
-from nclib.plots._style import PALETTE, headline
+from nclib.plots._style import PALETTE, SEQUENTIAL, headline
 
 MARKERS = ("o", "s", "^", "D", "v")
 COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "purple", "orange")]
@@ -117,17 +118,17 @@ def between_class_field(
     """
     figure, axes = plt.subplots(figsize=(6.4, 4.6))
     filled = axes.contourf(
-        field.x, field.y, field.value, levels=np.linspace(60, 120, 25), cmap="cividis"
+        field.x, field.y, field.value, levels=np.linspace(60, 120, 13), cmap=SEQUENTIAL
     )
     bar = figure.colorbar(filled, ax=axes, label=r"mean nearest angle, $-L_B$")
     bar.set_ticks(range(60, 121, 15), labels=[f"{tick}°" for tick in range(60, 121, 15)])
-    every = (slice(1, None, 4), slice(1, None, 4))
+    every = (slice(2, None, 6), slice(2, None, 6))
     arrows = field.rise[every].numpy()
     lengths = np.linalg.norm(arrows, axis=-1, keepdims=True)
     arrows = np.divide(arrows, lengths, out=np.zeros_like(arrows), where=lengths > 0)
     axes.quiver(
         field.x[every], field.y[every], arrows[..., 0], arrows[..., 1], color="white",
-        angles="xy", scale=26, width=0.0035,
+        angles="xy", scale=20, width=0.005,
     )  # fmt: skip
     for path in paths:
         axes.plot(*path.T, color="white", lw=3.5)
@@ -169,26 +170,30 @@ def collapse_slider(
     frames = {name: [_frame(points, labels) for points in each] for name, each in courses.items()}
     fig = go.Figure()
     for index, (name, course) in enumerate(frames.items()):
-        parts, text = course[0]
+        (points, rays), text = course[0]
         seen: dict[str, Any] = {"visible": index == 0}
-        for k, size in enumerate(sizes):
-            marker = {"size": 4.5, "color": COLOURS[k], "symbol": _SYMBOLS[k]}
-            style = {"mode": "markers", "marker": marker, "hoverinfo": "name", "showlegend": False}
-            fig.add_scatter3d(**parts[k], name=f"{size} samples", **style, **seen)
+        classes = [k for k, size in enumerate(sizes) for _ in range(size)]
+        marker = {
+            "size": 4.5,
+            "color": [COLOURS[k] for k in classes],
+            "symbol": [_SYMBOLS[k] for k in classes],
+        }
+        hover = {"text": [f"{sizes[k]} samples" for k in classes], "hoverinfo": "text"}
+        fig.add_scatter3d(
+            **points, mode="markers", marker=marker, showlegend=False, **hover, **seen
+        )
         line = {"width": 6, "color": PALETTE["grey"]}
         style = {"mode": "lines", "line": line, "hoverinfo": "skip", "showlegend": True}
-        fig.add_scatter3d(**parts[-1], name=f"{name}: {text}", **style, **seen)
-
-    traces = len(sizes) + 1
+        fig.add_scatter3d(**rays, name=f"{name}: {text}", **style, **seen)
 
     def step(number: int, label: int) -> dict[str, Any]:
         now = {name: course[number] for name, course in frames.items()}
         change: dict[str, Any] = {
-            axis: [part[axis] for parts, _ in now.values() for part in parts] for axis in "xyz"
+            axis: [_packed(part[axis]) for parts, _ in now.values() for part in parts]
+            for axis in "xyz"
         }
-        names = [f"{size} samples" for size in sizes]
         change["name"] = [
-            label for name, (_, text) in now.items() for label in (*names, f"{name}: {text}")
+            label for name, (_, text) in now.items() for label in ("", f"{name}: {text}")
         ]
         return {"method": "restyle", "label": str(label), "args": [change]}
 
@@ -196,7 +201,7 @@ def collapse_slider(
         {
             "method": "restyle",
             "label": name,
-            "args": [{"visible": [other == name for other in frames for _ in range(traces)]}],
+            "args": [{"visible": [other == name for other in frames for _ in range(2)]}],
         }
         for name in frames
     ]
@@ -243,8 +248,8 @@ _SYMBOLS = ("circle", "square", "diamond", "cross", "circle-open")
 
 def _frame(
     points: Float[Tensor, "N 3"], labels: Int[Tensor, " N"]
-) -> tuple[list[dict[str, list[float | None]]], str]:
-    """Coordinates of each class's points and of the rays to the class means, and their measures."""
+) -> tuple[list[dict[str, np.ndarray]], str]:
+    """Coordinates of all points and of the rays to the class means, and their measures."""
     classes = range(int(labels.max()) + 1)
     means = torch.stack([points[labels == k].mean(0) for k in classes])
     centre = means.mean(0)
@@ -259,13 +264,17 @@ def _frame(
     variances = [((cloud - cloud.mean(0)) ** 2).sum(1).mean() for cloud in clouds]
     spread = math.sqrt(sum(variances) / len(variances))
     text = f"smallest angle {float(angles.min()):.0f}°, spread {100 * spread:.0f} %"
-    return [_columns(part) for part in (*clouds, np.array(rays))], text
+    return [_columns(part) for part in (np.concatenate(clouds), np.array(rays))], text
 
 
-def _columns(points: np.ndarray) -> dict[str, list[float | None]]:
-    columns = points.round(3).T + 0.0
-    clean = [[None if np.isnan(v) else float(v) for v in column] for column in columns]
-    return dict(zip("xyz", clean, strict=True))
+def _columns(points: np.ndarray) -> dict[str, np.ndarray]:
+    columns = (points.round(3).T + 0.0).astype(np.float32)  # no -0
+    return dict(zip("xyz", columns, strict=True))
+
+
+def _packed(values: np.ndarray) -> dict[str, str]:
+    """Numbers as plotly.js reads them without digits: a fraction of the length in a notebook."""
+    return {"dtype": "f4", "bdata": b64encode(values.tobytes()).decode()}
 
 
 def class_pulls(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:

@@ -74,7 +74,7 @@ def centred_norms(norms: Runs, counts: Mapping[str, Sequence[int]], *, title: st
         counts: by the same label, the training images of each class.
         title: the figure's message.
     """
-    figure, axes = plt.subplots(figsize=(7.0, 3.6))
+    figure, axes = plt.subplots(figsize=(6.6, 3.6))
     axes.axhline(1, color=PALETTE["black"], linewidth=1, linestyle=":")
     relative = {
         label: [np.asarray(values) / np.mean(values) for values in runs]
