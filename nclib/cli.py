@@ -144,7 +144,7 @@ def train(
             before = _record(record)
             configs, recompute = [before.config], True
         elif config is not None:
-            configs = [runs.RunConfig.model_validate_json(config.read_text())]
+            configs = [runs.read_config(config)]
         else:
             listed = [one for source in grid or [] for one in runs.read_grid(source)]
             configs = list({one.id: one for one in listed}.values())

@@ -134,6 +134,13 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     ("changes", "message"),
     [
         ({"dataset": "cifar10"}, "cifar10"),  # which is not there
+        ({"dataset": "cifar11"}, "did you mean cifar10 or cifar100?"),
+        ({"model": "resnet-32"}, "did you mean resnet32"),
+        ({"method": "nc-drv"}, "did you mean nc-drw"),
+        ({"method": "nc-drw", "method_options": {"lam_within": -1}}, "lam_within is -1, expected"),
+        ({"method": "nc-drw", "method_options": {"start_epoch": 1}}, "start_epoch is 1, beyond"),
+        ({"method": "etf-dr", "feature_dim": 8}, "of dimension at least 9, got 8"),
+        ({"imbalance": 0.5, "epochs": 0}, "imbalance: got 0.5"),
         ({"lr": 1e30}, "the loss is"),
     ],
 )
