@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 
 from nclib import data
-from nclib._io import write_atomic
+from nclib._io import clear_parts, write_atomic
 from nclib.runs._lock import locked
 
 
@@ -88,12 +87,6 @@ class Recipe:
 def manifest_path(name: str, root: Path | None = None) -> Path:
     """Where a data set's manifest stands."""
     return (root or data.data_root()) / "manifests" / f"{name}.json"
-
-
-def clear_parts(path: Path) -> None:
-    """Remove the hidden beginnings of a file that a killed build left beside its place."""
-    for part in path.parent.glob(f".{path.name}.*.part"):
-        shutil.rmtree(part) if part.is_dir() else part.unlink()
 
 
 def splits_of(dataset: data.Dataset) -> dict[str, Any]:

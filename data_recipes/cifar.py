@@ -8,9 +8,9 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from data_recipes._recipe import Recipe, clear_parts, whole
+from data_recipes._recipe import Recipe, whole
 from nclib import data
-from nclib._io import write_atomic
+from nclib._io import clear_parts, write_atomic
 from nclib.data import _cifar
 from nclib.data._files import read_verified
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,12 @@ def write_atomic(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def clear_parts(path: Path) -> None:
+    """Remove the hidden beginnings of a file that killed processes left beside its place."""
+    for part in path.parent.glob(f".{path.name}.*.part"):
+        shutil.rmtree(part) if part.is_dir() else part.unlink()
 
 
 def rescue_path(name: str) -> Path:

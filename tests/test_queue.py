@@ -185,6 +185,21 @@ def test_a_second_stage_waits_for_the_run_that_it_starts_from():
         get(second, wait=False)
 
 
+def test_what_a_killed_process_left_of_a_file_is_removed(monkeypatch):
+    runs = queue_calls.runs(0, 1)
+    left = [
+        path.with_name(f".{path.name}.abc.part")
+        for run in runs
+        for path in (ledger.checkpoint_path(run), ledger.network_path(run), ledger.cache_path(run))
+    ]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.setattr(train, "fit", queue_calls.call)
+    get(runs[0])
+    assert [path.exists() for path in left] == [False] * 3 + [True] * 3  # others' are their own
+
+
 def test_several_jobs_in_processes_of_torchrun_are_refused(monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
     with pytest.raises(ValueError, match="jobs is 2, but the processes of torchrun"):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import time
 import warnings
+from contextlib import suppress
 
 import torch
 
-from nclib._io import rescue_path
+from nclib._io import clear_parts, rescue_path
 from nclib.runs import _torchrun, ledger
 from nclib.runs._config import RunConfig
 from nclib.runs._lock import locked
@@ -75,7 +76,11 @@ def _train(
                 if not base.exists():  # it could not be written
                     base = rescue_path(base.name)
     _check_time(config, until)
-    checkpoint = ledger.checkpoint_path(config)
+    checkpoint, network = ledger.checkpoint_path(config), ledger.network_path(config)
+    if _torchrun.leads():
+        with suppress(OSError):  # a folder that cannot be written has no need of it
+            for path in (checkpoint, network, ledger.cache_path(config)):
+                clear_parts(path)
     if torch.cuda.is_initialized():  # by an earlier run, whose memory is not this one's
         gc.collect()
         torch.cuda.empty_cache()
@@ -85,7 +90,7 @@ def _train(
         progress=progress,
         checkpoint=checkpoint,
         checkpoint_every=10 if config.profile == "smoke" else 1,  # a smoke epoch is milliseconds
-        network=ledger.network_path(config),
+        network=network,
         base=base,
         until=until,
     )
