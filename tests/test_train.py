@@ -198,6 +198,24 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_rate_and_keeps_the_checkp
     assert path.exists()
 
 
+def test_a_network_that_the_last_step_ruins_is_neither_measured_nor_kept(tmp_path, monkeypatch):
+    path = tmp_path / "state.pt"
+    run = config(optimizer="sgd", batch_size=200, epochs=3, measure_every=3, evaluate_every=3)
+
+    def rate(_, step, __):
+        return 1e30 if step == 1 else 1e-3  # one step an epoch
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nclib.train._run.learning_rate", rate)
+        with pytest.raises(DivergedError, match=r"scores .* after step 1 \(epoch 2\) .* 1e\+30"):
+            fit(run, checkpoint=path, checkpoint_every=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("nclib.train._run.learning_rate", lambda *_: 1e-3)
+        resumed = fit(run, checkpoint=path, checkpoint_every=1)
+    assert [entry["lr"] for entry in resumed.epochs] == [1e-3] * 3
+    assert math.isfinite(resumed.final["objective"])
+
+
 def test_training_is_silent_unless_a_terminal_or_the_caller_asks(capsys):
     fit(config(epochs=1))
     assert capsys.readouterr() == ("", "")

@@ -56,7 +56,7 @@ def fit(
 
     Raises:
         DataError: if the data set is absent or corrupted.
-        DivergedError: if the loss is not finite; the message names the step and the learning rate,
+        DivergedError: if the loss or the scores are not finite; the message names step and rate,
             and the last checkpoint stays.
         StoppedError: if it is time, or if SIGTERM came and there is a checkpoint to write; the
             checkpoint is saved after the step.

@@ -24,7 +24,7 @@ _CHECK_EVERY = 50  # steps; on an accelerator, looking at a loss waits for it
 
 
 class DivergedError(ArithmeticError):
-    """The loss is no longer a finite number."""
+    """The loss, or what the network gives, is no longer finite."""
 
 
 class Position(NamedTuple):
@@ -155,6 +155,7 @@ class Run:
                 recent.clear()
             if told:
                 return Position(number + 1, draws.get_state(), *sums.tolist())
+        self._check_scores(inputs[0], step, epoch, rate)
         loss, correct = (sums / len(self.labels)).tolist()
         return {"loss": loss, "train_accuracy": correct, "lr": rate}
 
@@ -236,10 +237,21 @@ class Run:
             if value - value != 0:  # neither nan nor inf differ from themselves by nothing
                 at = step - back
                 rate = learning_rate(self.stage.schedule, at, steps)
-                raise DivergedError(
-                    f"the loss is {value} at step {at} (epoch {epoch}) with learning rate "
-                    f"{rate:.3g}; run {self.config.id}"
-                )
+                raise self._diverged(f"the loss is {value} at step {at}", epoch, rate)
+
+    @torch.no_grad()
+    def _check_scores(self, images: Tensor, step: int, epoch: int, rate: float) -> None:
+        """Refuse a network that the epoch's last step has ruined, before it is measured or kept."""
+        self.network.eval()
+        with self.fabric.autocast():
+            _, scores = self.network(_processes.own(images))
+        if _processes.any_of(not bool(scores.isfinite().all())):
+            raise self._diverged(f"the scores are not finite after step {step}", epoch, rate)
+
+    def _diverged(self, what: str, epoch: int, rate: float) -> DivergedError:
+        return DivergedError(
+            f"{what} (epoch {epoch}) with learning rate {rate:.3g}; run {self.config.id}"
+        )
 
     def passed(
         self, split: Literal["train", "test"], *, noise: float = 0.0, draws: Any = None
