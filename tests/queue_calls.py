@@ -11,7 +11,7 @@ from typing import Any
 
 from nclib.runs import RunConfig, RunRecord, _queue, get_all
 
-SECONDS_TO_WAIT = 60
+SECONDS_TO_WAIT = 600
 
 
 def runs(*seeds: int) -> list[RunConfig]:

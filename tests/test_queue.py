@@ -97,7 +97,7 @@ def test_sigterm_saves_every_run_and_the_same_command_goes_on(tmp_path):
     queue.terminate()
     for worker, _ in saved.values():
         os.kill(worker, signal.SIGCONT)
-    _, told = queue.communicate(timeout=120)
+    _, told = queue.communicate(timeout=600)
     assert queue.returncode == 3
     assert "stopped" in told
     assert all(path.stat().st_mtime_ns > before for path, (_, before) in saved.items())
