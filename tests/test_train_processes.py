@@ -45,9 +45,11 @@ def test_two_processes_train_as_one_does(tmp_path):
     queue = {"queue_length": 100, "target_epoch": 0}
     contrast = config(method="tsc-features", method_options=queue, epochs=1)
     branches = config(method="bbn", model="mlp-branches", epochs=2)
+    stages = config(method="ce-crt", epochs=1, method_options={"second_epochs": 1})
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    assert start(tmp_path, [run, contrast, branches], *launcher).wait(timeout=300) == 0
-    for other, name in ((contrast, "record1"), (branches, "record2")):
+    assert start(tmp_path, [run, contrast, branches, stages], *launcher).wait(timeout=300) == 0
+    others = {"record1": contrast, "record2": branches, "record3": stages}
+    for name, other in others.items():
         found, expected = RunRecord.load(tmp_path / f"{name}.json"), fit(other)
         for here, there in zip(expected.epochs, found.epochs, strict=True):
             assert there["loss"] == pytest.approx(here["loss"], rel=1e-3)

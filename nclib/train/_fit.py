@@ -6,8 +6,9 @@ import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
+
+from torch import Tensor
 
 from nclib._io import rescue_path
 from nclib.runs._config import RunConfig
@@ -62,6 +63,19 @@ def fit(
             checkpoint is saved after the step.
         ValueError: if the checkpoint is damaged or belongs to another configuration.
     """
+    return _fitted(config, progress, checkpoint, checkpoint_every, network, base, until)[0]
+
+
+def _fitted(
+    config: RunConfig,
+    progress: bool | None,
+    checkpoint: Path | None,
+    checkpoint_every: int,
+    network: Path | None,
+    base: Path | None,
+    until: float | None,
+) -> tuple[RunRecord, dict[str, Tensor]]:
+    """What :func:`fit` does; the record, and the weights of the finished network."""
     run = Run(config, _base_network(config, base, progress, checkpoint, checkpoint_every, until))
     course = _Course([], {"train": [], "test": []}, 0.0, None)
     if checkpoint is not None and checkpoint.exists():
@@ -73,10 +87,11 @@ def fit(
     with Stop(until, listen=checkpoint is not None) as stop:
         course = _train(run, course, stop, progress, checkpoint, checkpoint_every)
     record = _record(run, course)
+    weights = run.final_state()
     if network is not None:
-        _save(network, config, {"network": run.final_state()}, spare=rescue_path(network.name))
+        _save(network, config, {"network": weights}, spare=rescue_path(network.name))
     _processes.wait()
-    return record
+    return record, weights
 
 
 class _Course(NamedTuple):
@@ -168,17 +183,7 @@ def _base_network(
     before = None
     if checkpoint is not None:
         before = checkpoint.with_name(f"{first.id}-for-{checkpoint.name}")
-    with TemporaryDirectory() as folder:
-        made = Path(folder) / "network.pt"
-        fit(
-            first,
-            progress=progress,
-            checkpoint=before,
-            checkpoint_every=checkpoint_every,
-            network=made,
-            until=until,
-        )
-        return _checkpoint.load(made, first, "cpu")["network"]
+    return _fitted(first, progress, before, checkpoint_every, None, None, until)[1]
 
 
 def _measure(run: Run, collapse: dict[str, list[dict[str, Any]]], epoch: int) -> dict[str, float]:
