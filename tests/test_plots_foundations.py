@@ -106,7 +106,8 @@ def test_a_notebook_keeps_a_figure_of_many_colours_within_sight():
     small = np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB"), dtype=float)
     png = retina_figure(figure)[0]
     drawn = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=float)
-    assert 0 < np.abs(small - drawn).mean() < 2  # of 255
+    step = 255 / 128  # of a channel, if the colours were spread evenly over it
+    assert 0 < np.abs(small - drawn).mean() < 2 * step
     assert len(text) < len(png)
 
 

@@ -53,8 +53,9 @@ def test_slider_names_the_smallest_angle_and_the_spread_of_each_course(slider):
 def test_slider_centres_and_scales_every_frame(slider):
     change = slider[0].layout.sliders[0].steps[-1].args[0]
     first = [0, 4, 7, 9]  # of each class
-    corners = torch.tensor(np.stack([_numbers(change[axis][0])[first] for axis in "xyz"], axis=1))
-    assert torch.allclose(corners.norm(dim=1), torch.ones(4), atol=2e-3)
+    columns = [_numbers(change[axis][0])[first] / 1000 for axis in "xyz"]
+    corners = torch.tensor(np.stack(columns, axis=1))
+    assert torch.allclose(corners.norm(dim=1), torch.ones(4).double(), atol=2e-3)
     assert corners.sum(0).abs().max() < 5e-3
 
 

@@ -71,7 +71,7 @@ def use_style() -> None:
 
 
 def notebook_png(figure: Figure) -> tuple[str, dict[str, int]] | None:
-    """A figure as a notebook keeps it: two pixels for each of the page's, 256 colours.
+    """A figure as a notebook keeps it: two pixels for each of the page's, 128 colours.
 
     The palette is the figure's own (exact if it has no more colours than that) and chosen so that
     no pixel strays far; the file is a third of what matplotlib writes.
@@ -86,7 +86,7 @@ def notebook_png(figure: Figure) -> tuple[str, dict[str, int]] | None:
         return None
     png, size = drawn
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    small = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    small = image.quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     file = io.BytesIO()
     small.save(file, "PNG", optimize=True)
     return b64encode(file.getvalue()).decode(), size

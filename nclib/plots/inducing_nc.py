@@ -139,7 +139,14 @@ def weights_slider(
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"},
         xaxis=hidden | {"constrain": "domain"},
         yaxis=hidden | {"scaleanchor": "x"},
-        sliders=[{"active": 0, "currentvalue": {"prefix": "σ = "}, "steps": steps}],
+        sliders=[
+            {
+                "active": 0,
+                "currentvalue": {"prefix": "σ = "},
+                "pad": {"l": 12, "r": 12},
+                "steps": steps,
+            }
+        ],
     )
     return figure
 

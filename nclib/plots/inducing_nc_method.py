@@ -158,8 +158,8 @@ def collapse_slider(
 ) -> tuple[go.Figure, str]:
     """Features in space that descend on the losses, with a slider for the step, and alt text.
 
-    Each frame is centred at the mean of the class means and scaled so that these have length one on
-    average. A button chooses the course; the slider moves all of them.
+    Each frame is centred at the mean of the class means and scaled so that these have length 1000
+    on average. A button chooses the course; the slider moves all of them.
 
     Args:
         courses: by name, the features at each step shown.
@@ -205,7 +205,7 @@ def collapse_slider(
         }
         for name in frames
     ]
-    hidden = {"visible": False, "range": [-1.35, 1.35]}
+    hidden = {"visible": False, "range": [-1.35 * _UNIT, 1.35 * _UNIT]}
     fig.update_layout(
         height=520,
         margin={"l": 0, "r": 0, "t": 96, "b": 0},
@@ -216,7 +216,7 @@ def collapse_slider(
             "xaxis": hidden, "yaxis": hidden, "zaxis": hidden,
             "aspectmode": "cube",
             "dragmode": "orbit",
-            "camera": {"eye": {"x": 0.95, "y": 0.75, "z": 0.4}},
+            "camera": {"eye": {"x": 1.1, "y": 0.87, "z": 0.46}},
         },
         updatemenus=[
             {
@@ -243,6 +243,7 @@ def collapse_slider(
     return fig, alt
 
 
+_UNIT = 1000  # coordinates of the slider are whole numbers, of two bytes
 _SYMBOLS = ("circle", "square", "diamond", "cross", "circle-open")
 
 
@@ -255,11 +256,7 @@ def _frame(
     centre = means.mean(0)
     scale = (means - centre).norm(dim=1).mean()
     clouds = [((points[labels == k] - centre) / scale).numpy() for k in classes]
-    rays = [
-        row
-        for corner in ((means - centre) / scale).numpy()
-        for row in (np.zeros(3), corner, np.full(3, np.nan))
-    ]
+    rays = [row for corner in ((means - centre) / scale).numpy() for row in (np.zeros(3), corner)]
     angles = pairwise_angles(means) + 180 * torch.eye(len(means))
     variances = [((cloud - cloud.mean(0)) ** 2).sum(1).mean() for cloud in clouds]
     spread = math.sqrt(sum(variances) / len(variances))
@@ -268,13 +265,13 @@ def _frame(
 
 
 def _columns(points: np.ndarray) -> dict[str, np.ndarray]:
-    columns = (points.round(3).T + 0.0).astype(np.float32)  # no -0
+    columns = (_UNIT * points).round().T.astype(np.int16)
     return dict(zip("xyz", columns, strict=True))
 
 
 def _packed(values: np.ndarray) -> dict[str, str]:
     """Numbers as plotly.js reads them without digits: a fraction of the length in a notebook."""
-    return {"dtype": "f4", "bdata": b64encode(values.tobytes()).decode()}
+    return {"dtype": "i2", "bdata": b64encode(values.tobytes()).decode()}
 
 
 def class_pulls(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:

@@ -211,11 +211,13 @@ def effect_forest(rows: Sequence[EffectRow], *, title: str) -> Figure:
                 markerfacecolor="none",
                 markeredgewidth=1.8,
             )
-    axes.plot([], [], "o", color=PALETTE["blue"], label="ours, 95 % interval")
-    axes.plot([], [], "o", color=PALETTE["grey"], label="ours, single runs")
+    if any(math.isfinite(row.margin) for row in rows):
+        axes.plot([], [], "o", color=PALETTE["blue"], label="ours, 95 % interval")
+    if not all(math.isfinite(row.margin) for row in rows):
+        axes.plot([], [], "o", color=PALETTE["grey"], label="ours, single runs")
     axes.plot([], [], "D", color=PALETTE["vermilion"], markerfacecolor="none", label="printed")
     axes.set_yticks(range(len(rows)), [re.sub(r"L_\w", r"$\g<0>$", row.label) for row in rows])
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set(xlabel="difference of test accuracy (points)", title=title)
     figure.legend(loc="outside lower center", ncols=3)
     return figure
