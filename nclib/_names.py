@@ -7,8 +7,10 @@ from collections.abc import Iterable
 
 
 def near(name: str, known: Iterable[str]) -> list[str]:
-    """At most three of the known names that are like this one, the nearest first."""
-    return difflib.get_close_matches(name, list(known), n=3, cutoff=0.4)
+    """At most three of the known names that are like this one in any case, the nearest first."""
+    names = {one.lower(): one for one in known}
+    found = difflib.get_close_matches(name.lower(), list(names), n=3, cutoff=0.4)
+    return [names[one] for one in found]
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:

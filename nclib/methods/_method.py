@@ -102,7 +102,7 @@ class Option:
                 f"(epochs is {epochs})"
             )
         if not self.low <= value <= self.high or not math.isfinite(value):
-            above = "or more" if self.high == math.inf else f"to {self.high:g}"
+            above = "or more" if self.high == math.inf else f"to {self.high:.10g}"
             raise ValueError(f"option {name} is {value:g}, expected {self.low:g} {above}")
         if (self.whole or self.epoch) and value != int(value):
             raise ValueError(f"option {name} is {value:g}, expected a whole number")
