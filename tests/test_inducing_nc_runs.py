@@ -108,3 +108,13 @@ def test_variants_change_one_thing_each():
 
     for other in others:
         assert len(choices(other) - choices(stated)) == 1
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
+def test_a_second_stage_starts_from_a_network_that_is_in_the_tables(profile):
+    listed = chapter.grid(profile)
+    known = {run.id for run in listed}
+    firsts = [run.first_stage() for run in listed]
+    firsts = [run for run in firsts if run is not None and not run.method.endswith("-features")]
+    assert firsts
+    assert {run.id for run in firsts} <= known

@@ -86,7 +86,8 @@ def config(
         "weight_decay": WEIGHT_DECAY["released"],
         "milestones": (8 * epochs // 10, 9 * epochs // 10),
         "warmup_epochs": max(1, epochs // 40),
-        "noise": _noise(fields["dataset"]) if method in _NOISY else (),
+        # A second stage too: so it starts from the network that is in the table.
+        "noise": _noise(fields["dataset"]) if {method, METHODS[method].base} & {*_NOISY} else (),
         **fields,
     }
     within, between = _LAMBDAS[fields["dataset"]]
