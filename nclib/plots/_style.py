@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 from PIL import Image
@@ -73,8 +74,8 @@ def use_style() -> None:
 def notebook_png(figure: Figure) -> tuple[str, dict[str, int]] | None:
     """A figure as a notebook keeps it: two pixels for each of the page's, 128 colours.
 
-    The palette is the figure's own (exact if it has no more colours than that) and chosen so that
-    no pixel strays far; the file is a third of what matplotlib writes.
+    Half of the palette are the figure's most frequent colours as they are, the other half is
+    chosen so that no pixel strays far; the file is a third of what matplotlib writes.
 
     Returns:
         The PNG in base64, and the width and height at which a page shows it; None if the figure
@@ -86,7 +87,18 @@ def notebook_png(figure: Figure) -> tuple[str, dict[str, int]] | None:
         return None
     png, size = drawn
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    small = image.quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    pixels = np.asarray(image)
+    codes = pixels.astype(np.int32) @ [1 << 16, 1 << 8, 1]
+    _, first, place, counts = np.unique(
+        codes, return_index=True, return_inverse=True, return_counts=True
+    )
+    colours = pixels.reshape(-1, 3)[first].astype(np.int32)
+    frequent = colours[np.argsort(-counts, kind="stable")[:64]]
+    others = image.quantize(64, method=Image.Quantize.MAXCOVERAGE).getpalette() or []
+    palette = np.concatenate([frequent, np.reshape(others, (-1, 3))])
+    nearest = ((colours[:, None] - palette) ** 2).sum(2).argmin(1).astype(np.uint8)
+    small = Image.fromarray(nearest[place.reshape(codes.shape)])
+    small.putpalette(palette.ravel().tolist())
     file = io.BytesIO()
     small.save(file, "PNG", optimize=True)
     return b64encode(file.getvalue()).decode(), size

@@ -138,8 +138,8 @@ def between_class_field(
     axes.plot(*fixed.T, "s", ms=9, color="white", mec=PALETTE["black"])
     for spot in fixed.tolist():
         axes.annotate(
-            "held", spot, (0, -15), textcoords="offset points", ha="center", color="white",
-            fontsize=10,
+            "held", spot, (0, -16), textcoords="offset points", ha="center", color="white",
+            fontsize=10, bbox={"facecolor": "#002051", "lw": 0, "pad": 1},
         )  # fmt: skip
     axes.set_aspect("equal")
     axes.grid(visible=False)
@@ -395,10 +395,15 @@ def seeded_courses(panels: Sequence[Course], *, title: str) -> Figure:
             for values in seeds:
                 axes.semilogy(course.epochs, values, color=colour, lw=1.3)
             if axes is grid[0, 0]:
-                spot = (course.epochs[-1], max(values[-1] for values in seeds))
+                lowest = label == list(course.seeds)[-1]
+                last = [values[-1] for values in seeds]
                 axes.annotate(
-                    label, spot, (0, 4), textcoords="offset points", ha="right", color=colour,
+                    label, (course.epochs[-1], min(last) if lowest else max(last)),
+                    (0, -4 if lowest else 4), textcoords="offset points", color=colour,
+                    ha="right", va="top" if lowest else "bottom",
                 )  # fmt: skip
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(bottom / (1.8 if axes is grid[0, 0] else 1), top)
         axes.set_title(course.title, fontsize=10, fontweight="normal")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
