@@ -129,7 +129,9 @@ def _outcomes(
                     insort(waiting, position)
                     continue
                 if isinstance(outcome, BrokenProcessPool):
-                    outcome = StoppedError("SIGTERM ended it") if told else _died()
+                    # A second SIGTERM, when the state was saved or there was none yet.
+                    stopped = StoppedError(f"run {configs[position].id} was stopped")
+                    outcome = stopped if told else _died()
                 if isinstance(outcome, StoppedError):
                     waiting.clear()
                 elif isinstance(outcome, Exception):
