@@ -144,9 +144,11 @@ def test_a_value_is_compared_at_the_paper_profile_alone(publish: Publish) -> Non
 
 def test_laptop_records_are_shown_with_seeds_and_profile(publish: Publish) -> None:
     publish(run("ce", 0), 60.0)
-    assert "60.0 (1 seed, laptop)" in repr(papers.table(3))
-    publish(run("ce", 1), 61.0)
     publish(run("nc-drw", 0), 66.0)
+    text = repr(papers.table(3))
+    assert "60.0 (1 seed, laptop)" in text
+    assert "66.0 (1 seed, laptop); +6.0 ?" in text
+    publish(run("ce", 1), 61.0)
     text = repr(papers.table(3))
     assert "60.5 ± 0.7 (2 seeds, laptop)" in text
     assert "66.0 (1 seed, laptop); +5.5 ± 11.0 ?" in text
@@ -172,6 +174,19 @@ def test_records_decide_about_the_paper_s_networks(
     claim = papers.claim(f"inducing-nc/{name}-laptop")
     assert claim.verdict == verdict
     assert papers.claim(f"inducing-nc/{name}-paper").verdict == "not run"
+
+
+def test_a_short_training_decides_about_effects_and_not_about_values(publish: Publish) -> None:
+    for figure, values in ((2, 2), (3, 1)):
+        checks = {
+            profile: papers.claim(f"inducing-nc/figure-{figure}-{profile}").printed
+            for profile in ("laptop", "paper")
+        }
+        assert len(checks["paper"]) - len(checks["laptop"]) == values
+        for seed in (0, 1):
+            publish(run("ce", seed), 60.0)
+            publish(run("nc-drw", seed), 60.0)
+        assert all(check.evidence().margin > 0 for check in checks["laptop"])
 
 
 def test_unknown_tables_are_refused() -> None:

@@ -45,7 +45,7 @@ class Evidence:
     def __str__(self) -> str:
         cases = "1 case" if self.cases == 1 else f"{self.cases:,} cases"
         if self.margin > 0:
-            within = f"± {self.margin:.2g}" if math.isfinite(self.margin) else "± ? (single runs)"
+            within = f"± {self.margin:.2g}" if math.isfinite(self.margin) else "(single runs)"
             return f"{self.found} = {self.value:.3g} {within}"
         if self.bound == 0:  # a count of wrong answers
             return f"{self.found}: {self.value:.0f} of {cases}"

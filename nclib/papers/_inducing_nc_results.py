@@ -65,8 +65,8 @@ class Effect:
         return 0 if abs(self.value) <= self.margin else int(math.copysign(1, self.value))
 
     def __str__(self) -> str:
-        margin = f"{self.margin:.1f}" if math.isfinite(self.margin) else "?"
-        return f"{self.value:+.1f} ± {margin}".replace("-", "−")
+        within = f" ± {self.margin:.1f}" if math.isfinite(self.margin) else ""
+        return f"{self.value:+.1f}{within}".replace("-", "−")
 
 
 def squares(values: Sequence[float]) -> float:
