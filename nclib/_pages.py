@@ -88,11 +88,16 @@ def _records(records: list[RunRecord]) -> str:
 
 def _run(config: RunConfig) -> str:
     """What sets a run apart from the others of its paper."""
-    parts = [config.dataset, config.model, config.encoding]
-    parts += [f"{name} {value:g}" for name, value in config.encoding_options]
-    parts += ["no bias" if math.isinf(config.lam_b) else f"$\\lambda_b = {config.lam_b:g}$"]
-    if config.feature_layer != "linear":
-        parts.append(f"{config.feature_layer} features")
+    parts = [config.dataset, config.model, config.trains]
+    if config.imbalance > 1:
+        parts.insert(1, f"ratio {config.imbalance:g}")
+    if config.method == "plain":
+        parts += [f"{name} {value:g}" for name, value in config.encoding_options]
+        parts += ["no bias" if math.isinf(config.lam_b) else f"$\\lambda_b = {config.lam_b:g}$"]
+        if config.feature_layer != "linear":
+            parts.append(f"{config.feature_layer} features")
+    if config.precision != "32-true":
+        parts.append(config.precision)
     return ", ".join([*parts, f"{config.epochs} epochs"])
 
 

@@ -205,10 +205,10 @@ def ledger_list() -> None:
     with _told():
         records = ledger.records()
     rows = [
-        [r.id, r.config.paper, r.profile, r.config.dataset, r.config.encoding, str(r.config.seed)]
+        [r.id, r.config.paper, r.profile, r.config.dataset, r.config.trains, str(r.config.seed)]
         for r in records
     ]
-    _table(["record", "paper", "profile", "data", "encoding", "seed"], rows)
+    _table(["record", "paper", "profile", "data", "trains", "seed"], rows)
 
 
 @ledger_app.command("show")

@@ -307,6 +307,16 @@ class RunConfig(BaseModel):
         """The method's options by name."""
         return dict(self.method_options)
 
+    @property
+    def trains(self) -> str:
+        """The method, or the encoding of the labels where that is what sets the run apart.
+
+        >>> fields = {"paper": "x", "profile": "smoke", "dataset": "digits", "epochs": 5}
+        >>> RunConfig(**fields).trains, RunConfig(method="ce-drw", **fields).trains
+        ('one_hot', 'ce-drw')
+        """
+        return self.encoding if self.method == "plain" else self.method
+
     def first_stage(self) -> Self | None:
         """The run whose finished network this one starts from; None: it starts from random weights.
 
