@@ -137,6 +137,22 @@ def test_channels_last_stays_so_through_a_shortcut_that_changes_shape():
     assert block(images).is_contiguous(memory_format=torch.channels_last)
 
 
+def test_a_block_in_evaluation_is_its_convolutions_and_batch_norms_one_after_the_other():
+    torch.manual_seed(0)
+    block = Block(4, 4, 1).double()
+    for norm in (block.bn1, block.bn2):
+        norm.running_mean.normal_()
+        norm.running_var.exponential_()
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+    images = torch.randn(2, 4, 8, 8, dtype=torch.float64)
+    block.eval()
+    found = block(images)
+    hidden = block.bn1(block.conv1(images)).relu()
+    expected = (block.bn2(block.conv2(hidden)) + images).relu()
+    torch.testing.assert_close(found, expected)
+
+
 def test_the_dimension_of_the_features_costs_no_random_numbers():
     models.native_dim.cache_clear()
     before = torch.get_rng_state()

@@ -33,10 +33,23 @@ class Block(nn.Module):
             shortcut = images[:, :, :: self.stride, :: self.stride]
             shortcut = functional.pad(shortcut, (0, 0, 0, 0, self.padding, self.padding))
         # In place: on a CPU a fresh tensor costs as much as the sum or the ReLU that fills it.
-        out = functional.relu_(self.bn1(self.conv1(images)))
-        out = self.bn2(self.conv2(out))
+        out = functional.relu_(_normalised(self.conv1, self.bn1, images))
+        out = _normalised(self.conv2, self.bn2, out)
         out += shortcut
         return functional.relu_(out)
+
+
+def _normalised(
+    conv: nn.Conv2d, norm: nn.BatchNorm2d, images: Float[Tensor, "B C H W"]
+) -> Float[Tensor, "B D h w"]:
+    """A convolution and its batch norm; with running statistics, they are one convolution."""
+    mean, variance = norm.running_mean, norm.running_var
+    if norm.training or mean is None or variance is None:
+        return norm(conv(images))
+    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    weight = conv.weight * scale.view(-1, 1, 1, 1)
+    bias = norm.bias - mean * scale
+    return functional.conv2d(images, weight, bias, conv.stride, conv.padding)
 
 
 class Experts(nn.Module):

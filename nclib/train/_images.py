@@ -17,7 +17,7 @@ from nclib.train._processes import own
 from nclib.train._random import generator
 
 Batches = Iterator[tuple[UInt8[Tensor, "B C H W"], Int64[Tensor, " B"]]]
-_CHUNK = 1000  # images evaluated at once
+_CHUNK = 500  # images evaluated at once
 _STREAMED_CHUNK = 100  # they are larger
 
 

@@ -16,6 +16,7 @@ from nclib.runs._config import RunConfig
 from nclib.train import _evaluate, _images, _processes, _stage
 from nclib.train._declared import MethodObjective
 from nclib.train._graphed import graphed
+from nclib.train._memory import keep_freed_memory
 from nclib.train._objective import EncodedObjective, Mixed, Objective
 from nclib.train._random import generator
 from nclib.train._schedule import learning_rate
@@ -49,6 +50,8 @@ class Run:
         self.stage = _stage.stage(config)
         self.fabric = _processes.fabric(config.precision)
         self.device = self.fabric.device
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.images = _images.load(config, self.device)
         self.info, self.labels = self.images.info, self.images.labels
         self.counts = self.labels.bincount(minlength=self.info.num_classes)
