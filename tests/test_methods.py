@@ -58,12 +58,17 @@ def test_every_method_trains_and_records(method):
     assert len(record.epochs) == last["epoch"] - first["epoch"]
     assert record.final["test_accuracy"] <= record.final["best_test_accuracy"]
     assert ("ece" in record.final) == METHODS[method].logits
+    measured = record.collapse["test"][-1]
+    assert measured.get("ece") == pytest.approx(record.final.get("ece"))
     assert record.arrays["counts"].tolist() == COUNTS
     test = data.load("digits").test.labels
     confusion = record.arrays["confusion"]
     np.testing.assert_array_equal(confusion.sum(1), test.bincount())
     np.testing.assert_allclose(
         confusion.diagonal() / confusion.sum(1), record.arrays["per_class_accuracy"], rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        measured["per_class_accuracy"], record.arrays["per_class_accuracy"], atol=1e-6
     )
 
 

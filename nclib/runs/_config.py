@@ -181,9 +181,9 @@ class RunConfig(BaseModel):
     @field_validator("noise")
     @classmethod
     def _noise_levels(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        return _require(
-            all(0 < std < math.inf for std in value), value, "positive standard deviations"
-        )
+        _require(all(0 < std < math.inf for std in value), value, "positive standard deviations")
+        names = {f"{std:g}" for std in value}  # the final metrics are called by them
+        return _require(len(names) == len(value), value, "levels that differ in six digits")
 
     @field_validator("lam_w", "lam_h", "weight_decay", "mixup")
     @classmethod
@@ -243,6 +243,13 @@ class RunConfig(BaseModel):
                 f"is {self.per_class}, expected 1 and None"
             )
         if self.imbalance == 1:
+            for name in ("imbalance_kind", "subset_seed"):  # one run, one id
+                default = type(self).model_fields[name].default
+                if getattr(self, name) != default:
+                    raise ValueError(
+                        f"{name} is {getattr(self, name)!r}, but imbalance is 1, so nothing "
+                        f"depends on it: expected {default!r}"
+                    )
             return
         if self.per_class is not None:
             raise ValueError(

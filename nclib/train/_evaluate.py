@@ -75,11 +75,21 @@ def run_through(network: nn.Module, inputs: Inputs, objective: Objective, *, par
     return Passed(*passed, predictions, truth)
 
 
+@torch.no_grad()
 def collapse(passed: Passed, head: nn.Module, objective: Objective) -> dict[str, Any]:
     """The measurement of a split, as a record keeps it."""
     weight, bias = weight_and_bias(head)
     measured = objective.report(partial(_measured, passed), weight, bias)
-    return {"accuracy": passed.accuracy, "report": measured.to_dict()}
+    correct = (passed.predictions == passed.truth)[:, None]
+    by_class = _class_means(correct, passed.truth, len(weight))[:, 0]
+    found: dict[str, Any] = {
+        "accuracy": passed.accuracy,
+        "per_class_accuracy": [round(share, 6) for share in by_class.tolist()],
+    }
+    probabilities = objective.probabilities(passed.scores)
+    if probabilities is not None:
+        found["ece"] = evaluate.expected_calibration_error(gather(probabilities), passed.truth)
+    return {**found, "report": measured.to_dict()}
 
 
 def _measured(passed: Passed, weight: Tensor, bias: Tensor) -> CollapseReport:
