@@ -40,7 +40,8 @@ def fit(
     CPU, with the same versions and number of threads, a configuration gives the same numbers bit by
     bit, interrupted and resumed or not; the record's provenance differs, since it has the date.
     The precision ``bf16-mixed`` is autocast; a CPU without instructions for bfloat16 rounds float32
-    to the same, and the provenance says so.
+    to the same, and the provenance says so. On a CPU the process keeps the memory that tensors
+    free, up to 2 GiB of it, instead of handing it back to the system.
 
     Args:
         config: what to run.
