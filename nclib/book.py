@@ -95,12 +95,11 @@ def record_key(grid: str) -> str:
 def grids(chapter: Chapter, profile: str) -> list[str]:
     """The grids of runs (`nclib.runs.read_grid`) that a chapter takes its records from.
 
-    They are those of the papers whose ``nclib.papers.*_runs`` it imports.
+    They are those of the papers whose ``runs`` it imports.
     """
-    named = set(re.findall(r"\b(\w+)_runs\b", chapter.path.read_text(encoding="utf-8")))
-    modules = (checkout() / "nclib" / "papers").glob("*_runs.py")
-    papers = sorted(named & {path.stem.removesuffix("_runs") for path in modules})
-    return [f"{paper.replace('_', '-')}/{profile}" for paper in papers]
+    source = chapter.path.read_text(encoding="utf-8")
+    papers = set(re.findall(r"from nclib\.papers\.(\w+) import runs\b", source))
+    return [f"{paper.replace('_', '-')}/{profile}" for paper in sorted(papers)]
 
 
 def site_key(keys: Mapping[str, str]) -> str:

@@ -226,8 +226,8 @@ def test_every_chapter_stands_in_the_table_of_contents() -> None:
 
 def test_the_evidence_page_tells_the_runs_of_a_paper_apart() -> None:
     from nclib import _pages
-    from nclib.papers import inducing_nc_runs
+    from nclib.papers.inducing_nc import runs
 
-    told = [(_pages._run(run), run.seed) for run in inducing_nc_runs.grid("laptop")]
+    told = [(_pages._run(run), run.seed) for run in runs.grid("laptop")]
     assert len(set(told)) == len(told)
     assert ("cifar10, ratio 100, resnet32, ce, 20 epochs", 0) in told

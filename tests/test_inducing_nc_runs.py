@@ -2,8 +2,8 @@
 
 import pytest
 
-from nclib.papers import inducing_nc_runs as chapter
-from nclib.papers._inducing_nc_tables import TABLES
+from nclib.papers.inducing_nc import runs as chapter
+from nclib.papers.inducing_nc._tables import TABLES
 from nclib.runs import read_grid
 
 

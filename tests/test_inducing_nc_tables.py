@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from nclib import geometry, metrics, papers
-from nclib.papers import _claim, inducing_nc_runs
-from nclib.papers import _inducing_nc_results as results
-from nclib.papers._inducing_nc_tables import TABLES, also_printed, cells
+from nclib.papers import _claim, inducing_nc
+from nclib.papers.inducing_nc import _results as results
+from nclib.papers.inducing_nc import runs
+from nclib.papers.inducing_nc._tables import TABLES, also_printed, cells
 from nclib.runs import RunConfig, RunRecord, ledger
 
 COLUMN = "CIFAR10-LT, 100"
@@ -57,7 +58,7 @@ def record(config: RunConfig, accuracy: float) -> RunRecord:
 
 def run(method: str, seed: int, profile: str = "laptop") -> RunConfig:
     cell = next(c for c in TABLES[3].cells() if c.source.method == method and c.column == COLUMN)
-    config = inducing_nc_runs.of(cell.source, profile, seed)
+    config = runs.of(cell.source, profile, seed)
     assert config is not None
     return config
 
@@ -72,9 +73,9 @@ def test_the_paper_s_disagreements_with_itself_are_found() -> None:
     cell = TABLES[3].cell("CE-DRW", COLUMN)
     assert {(c.table, c.printed) for c in also_printed(cell)} == {(6, 77.0)}
     assert "NC-DRW on CIFAR10-LT, 100: 81.9 (Tables 3, 7) and 79.2 (Table 6)" in (
-        papers.disagreements()
+        inducing_nc.disagreements()
     )
-    assert len(papers.disagreements()) == 8
+    assert len(inducing_nc.disagreements()) == 8
 
 
 def test_the_margin_is_that_of_student_s_t_test() -> None:
@@ -83,17 +84,17 @@ def test_the_margin_is_that_of_student_s_t_test() -> None:
     a, b = [70.1, 71.3, 69.8], [72.0, 73.1, 72.2]
     interval = stats.ttest_ind(b, a).confidence_interval(0.95)
     half = (interval.high - interval.low) / 2
-    assert papers.margin([a, b], 3, 3) == pytest.approx(half)
-    assert papers.margin([[1.0], [2.0]], 1, 1) == math.inf
+    assert inducing_nc.margin([a, b], 3, 3) == pytest.approx(half)
+    assert inducing_nc.margin([[1.0], [2.0]], 1, 1) == math.inf
 
 
 def test_without_records_every_cell_says_that_it_was_not_run(publish: Publish) -> None:
     for number, table in TABLES.items():
-        shown = papers.table(number)
+        shown = inducing_nc.table(number)
         total = len(table.rows) * len(table.columns)
         assert repr(shown).count("| not run") == total
         assert shown._repr_html_().count("not run") == total
-    assert papers.verdict_counts("laptop")["not run"] == sum(
+    assert inducing_nc.verdict_counts("laptop")["not run"] == sum(
         results.printed_effect(cell) is not None for cell in cells()
     )
 
@@ -136,7 +137,7 @@ def test_a_value_is_compared_at_the_paper_profile_alone(publish: Publish) -> Non
         for seed, accuracy in enumerate((70.0, 70.6)):
             publish(run("ce", seed, profile), accuracy)
     assert results.value_verdict(cell) == "reproduced"
-    assert "value reproduced" in repr(papers.table(3))
+    assert "value reproduced" in repr(inducing_nc.table(3))
     for seed, accuracy in enumerate((60.0, 60.2)):
         publish(run("ce", seed, "paper"), accuracy)
     assert results.value_verdict(cell) == "lower"
@@ -145,11 +146,11 @@ def test_a_value_is_compared_at_the_paper_profile_alone(publish: Publish) -> Non
 def test_laptop_records_are_shown_with_seeds_and_profile(publish: Publish) -> None:
     publish(run("ce", 0), 60.0)
     publish(run("nc-drw", 0), 66.0)
-    text = repr(papers.table(3))
+    text = repr(inducing_nc.table(3))
     assert "60.0 (1 seed, laptop)" in text
     assert "66.0 (1 seed, laptop); +6.0 ?" in text
     publish(run("ce", 1), 61.0)
-    text = repr(papers.table(3))
+    text = repr(inducing_nc.table(3))
     assert "60.5 ± 0.7 (2 seeds, laptop)" in text
     assert "66.0 (1 seed, laptop); +5.5 ± 11.0 ?" in text
 
@@ -191,4 +192,4 @@ def test_a_short_training_decides_about_effects_and_not_about_values(publish: Pu
 
 def test_unknown_tables_are_refused() -> None:
     with pytest.raises(ValueError, match="table 1 is not one of 2, 3, 4, 5, 6, 7"):
-        papers.table(1)
+        inducing_nc.table(1)

@@ -20,12 +20,8 @@ from nclib.papers import (
     _book,
     _cases,
     _claim,
-    _class_encoding,
-    _inducing_nc,
-    _inducing_nc_checks,
-    _inducing_nc_results,
-    _networks,
-    class_encoding_runs,
+    class_encoding,
+    inducing_nc,
 )
 from nclib.runs import RunConfig, RunRecord, ledger
 
@@ -173,7 +169,13 @@ def test_what_this_book_says_instead_holds(claim: Claim) -> None:
 def _forget() -> None:
     """Drop what was computed: evidence, and the optima that checks share."""
     _claim._evidence.cache_clear()
-    modules = (_book, _class_encoding, _networks, _inducing_nc_checks, _inducing_nc_results)
+    modules = (
+        _book,
+        class_encoding._claims,
+        class_encoding._networks,
+        inducing_nc._checks,
+        inducing_nc._results,
+    )
     for module in modules:
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):
@@ -225,7 +227,7 @@ def _break_geometry(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(_cases, "solve", _frame)  # spares the time of right optima
     patch.setattr(_cases, "centring", tilted)
-    patch.setattr(_class_encoding, "centring", tilted)
+    patch.setattr(class_encoding._claims, "centring", tilted)
     patch.setattr(encodings, "smoothed", doubled)
     patch.setattr(_book, "_alternate", lambda labels, *rest: 0.5 * labels)
 
@@ -235,9 +237,9 @@ def _break_collapse(patch: pytest.MonkeyPatch) -> None:
 
     def garbled(means, counts, **_):  # type: ignore[no-untyped-def]
         noise = _cases.gaussian(*means.shape, seed=int(counts[0]))
-        return _inducing_nc_checks.LeastSquares(noise, noise[:, 0])
+        return inducing_nc._checks.LeastSquares(noise, noise[:, 0])
 
-    checks = _inducing_nc_checks
+    checks = inducing_nc._checks
     patch.setattr(checks, "least_squares_classifier", garbled)
     patch.setattr(checks, "mixture_jensen_shannon", lambda *_: 1.0)
     patch.setattr(checks, "cdnv_bound", lambda *_, **__: 0.0)
@@ -251,11 +253,11 @@ def _break_self_duality(patch: pytest.MonkeyPatch) -> None:
     """Every classifier is parallel to its means."""
 
     def parallel(means, counts, **_):  # type: ignore[no-untyped-def]
-        return _inducing_nc_checks.LeastSquares(means - means.mean(0), means[:, 0])
+        return inducing_nc._checks.LeastSquares(means - means.mean(0), means[:, 0])
 
     patch.setattr(_cases, "solve", _frame)
-    patch.setattr(_inducing_nc_checks, "least_squares_classifier", parallel)
-    patch.setattr(_inducing_nc_checks, "spread_means", lambda k, p, **_: (torch.eye(k, p), 0.0))
+    patch.setattr(inducing_nc._checks, "least_squares_classifier", parallel)
+    patch.setattr(inducing_nc._checks, "spread_means", lambda k, p, **_: (torch.eye(k, p), 0.0))
 
 
 def _break_tables(patch: pytest.MonkeyPatch) -> None:
@@ -265,10 +267,10 @@ def _break_tables(patch: pytest.MonkeyPatch) -> None:
             table,
             rows=tuple(replace(row, printed=(50.0,) * len(row.printed)) for row in table.rows),
         )
-        for number, table in _inducing_nc.TABLES.items()
+        for number, table in inducing_nc._claims.TABLES.items()
     }
     _break_self_duality(patch)
-    patch.setattr(_inducing_nc, "TABLES", tables)
+    patch.setattr(inducing_nc._claims, "TABLES", tables)
 
 
 def test_every_check_fails_when_what_it_tests_is_broken(
@@ -310,7 +312,7 @@ def test_without_records_a_network_claim_is_not_run(
 
 def _ideal(config: RunConfig, follow: RunConfig, spread: float) -> RunRecord:
     """The record of a network that reaches the optimum of ``follow``, up to a spread in classes."""
-    optimum = class_encoding_runs.optimum(follow)
+    optimum = class_encoding.runs.optimum(follow)
     means, weight = optimum.means, optimum.weight
     labels = torch.arange(len(means)).repeat(8)
     noise = spread * means.norm() * _cases.gaussian(len(labels), means.shape[1], seed=4)
@@ -339,7 +341,7 @@ def test_records_decide_about_networks(
     book: str,
 ) -> None:
     monkeypatch.setenv("NCLIB_LEDGER", str(tmp_path))
-    for config in class_encoding_runs.grid("laptop", seeds=(0,)):
+    for config in class_encoding.runs.grid("laptop", seeds=(0,)):
         fields = {**config.model_dump(), **(follow or {})}
         ledger.publish(_ideal(config, RunConfig.model_validate(fields), spread))
     assert papers.claim("class-encoding/networks-laptop").verdict == text

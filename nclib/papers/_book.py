@@ -10,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nclib import encodings
-from nclib.papers import _inducing_nc_checks as theory
 from nclib.papers._cases import (
     Balanced,
     apart,
@@ -26,7 +25,8 @@ from nclib.papers._cases import (
     ssetf_misfit,
 )
 from nclib.papers._claim import Check, Claim, Evidence
-from nclib.papers._networks import book_claim
+from nclib.papers.class_encoding._networks import book_claim
+from nclib.papers.inducing_nc import _checks as theory
 
 _INF = math.inf
 _LAM_B = (0.0, 0.2, 1.0, 5.0, _INF)

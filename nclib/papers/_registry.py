@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from nclib._names import unknown
 from nclib.papers._book import CLAIMS as _BOOK
 from nclib.papers._claim import Claim, Verdict
-from nclib.papers._class_encoding import CLAIMS as _CLASS_ENCODING
-from nclib.papers._inducing_nc import CLAIMS as _INDUCING_NC
+from nclib.papers.class_encoding._claims import CLAIMS as _CLASS_ENCODING
+from nclib.papers.inducing_nc._claims import CLAIMS as _INDUCING_NC
 
 _PAPER_WORDS: dict[Verdict, str] = {
     "reproduced": "reproduced",

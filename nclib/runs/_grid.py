@@ -62,9 +62,9 @@ def _config(fields: Any, where: str) -> RunConfig:
 def _of_paper(source: str) -> list[RunConfig]:
     paper, _, profile = source.partition("/")
     if profile in ("smoke", "laptop", "paper") and paper.replace("-", "").isalnum():
-        name = f"nclib.papers.{paper.replace('-', '_')}_runs"
+        name = f"nclib.papers.{paper.replace('-', '_')}"
         if importlib.util.find_spec(name) is not None:
-            configs: list[RunConfig] = importlib.import_module(name).grid(profile)
+            configs: list[RunConfig] = importlib.import_module(f"{name}.runs").grid(profile)
             return configs
     raise ValueError(
         f"{source!r} is neither a file nor the runs of a paper, such as class-encoding/laptop"

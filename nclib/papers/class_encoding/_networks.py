@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache, partial
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from nclib.papers._cases import apart, etf_misfit, misfit, near
 from nclib.papers._claim import Check, Claim, Evidence
-
-if TYPE_CHECKING:
-    from nclib.runs import RunRecord
+from nclib.papers.class_encoding.runs import gram_misfit, grid
+from nclib.runs import RunRecord, ledger
 
 _ENCODINGS = ("one_hot", "smoothed", "rotated", "random")
 _LAM_B = 0.4  # where the grid has every encoding
@@ -23,9 +21,6 @@ _CHAPTER = "class_encoding/trained_networks"
 @cache
 def _published(profile: str) -> list[RunRecord]:
     """Published records of the grid with signed features; a cache of one's own does not count."""
-    from nclib.papers.class_encoding_runs import grid
-    from nclib.runs import ledger
-
     wanted = {config.id for config in grid(profile) if config.feature_layer == "linear"}
     return [r for r in ledger.records("class-encoding", profile=profile) if r.id in wanted]
 
@@ -123,8 +118,6 @@ def text_claim(profile: str) -> Claim:
 
 
 def _gram(profile: str) -> Evidence | None:
-    from nclib.papers.class_encoding_runs import gram_misfit
-
     records = _published(profile)
     if not records:
         return None

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import get_args
 
-from nclib.papers._inducing_nc_results import (
+from nclib.papers.inducing_nc._results import (
     PROFILES,
     EffectVerdict,
     effect,
@@ -15,7 +15,7 @@ from nclib.papers._inducing_nc_results import (
     ours,
     value_verdict,
 )
-from nclib.papers._inducing_nc_tables import TABLES, Cell, Source, Table, also_printed, cells, same
+from nclib.papers.inducing_nc._tables import TABLES, Cell, Source, Table, also_printed, cells, same
 
 _MARKS = {"reproduced": "✓", "contradicted": "✗", "undecided": "?"}
 

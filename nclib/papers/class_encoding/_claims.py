@@ -24,7 +24,7 @@ from nclib.papers._cases import (
     ssetf_misfit,
 )
 from nclib.papers._claim import Check, Claim, Evidence
-from nclib.papers._networks import text_claim
+from nclib.papers.class_encoding._networks import text_claim
 
 _INF = math.inf
 _LAM_B = (0.0, 0.1, 1.0, 5.0, _INF)

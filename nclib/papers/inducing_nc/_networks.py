@@ -9,13 +9,14 @@ from functools import partial
 from nclib import geometry
 from nclib.papers._cases import near
 from nclib.papers._claim import Check, Claim, Evidence
-from nclib.papers._inducing_nc_results import (
+from nclib.papers.inducing_nc import runs
+from nclib.papers.inducing_nc._results import (
     difference,
     margin,
     ours,
     published,
 )
-from nclib.papers._inducing_nc_tables import TABLES, Cell, Source
+from nclib.papers.inducing_nc._tables import TABLES, Cell, Source
 from nclib.runs import RunRecord
 
 _CHAPTER = "inducing_nc/experiments"
@@ -26,12 +27,10 @@ _MAIN = {"laptop": ("CIFAR10-LT, 100",), "paper": tuple(TABLES[3].columns)}
 
 def records(profile: str, method: str, *, mixup: bool = False) -> list[RunRecord]:
     """Published records of a method on CIFAR-10-LT at ratio 100, as its tables have it, by seed."""
-    from nclib.papers import inducing_nc_runs
-
     source = Source(method, "cifar10", 100.0, mixup=mixup)
-    runs = (inducing_nc_runs.of(source, profile, s) for s in inducing_nc_runs.SEEDS[profile])
+    wanted = (runs.of(source, profile, seed) for seed in runs.SEEDS[profile])
     known = published(profile)
-    return [known[run.id] for run in runs if run is not None and run.id in known]
+    return [known[run.id] for run in wanted if run is not None and run.id in known]
 
 
 def _compare(

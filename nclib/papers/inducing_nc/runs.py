@@ -12,7 +12,7 @@ from typing import Any
 
 from nclib import data, models
 from nclib.methods import METHODS
-from nclib.papers._inducing_nc_tables import TABLES, Source, reference
+from nclib.papers.inducing_nc._tables import TABLES, Source, reference
 from nclib.runs import RunConfig, RunRecord, ledger
 
 #: The methods that the laptop profile compares.

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from nclib.papers._inducing_nc_tables import TABLES, Cell, Source, cells, reference
+from nclib.papers.inducing_nc import runs
+from nclib.papers.inducing_nc._tables import TABLES, Cell, Source, cells, reference
 from nclib.runs import RunRecord, ledger
 
 PROFILES = ("laptop", "paper")  # those that train on the paper's data
@@ -105,11 +106,9 @@ def ours(source: Source, profile: str) -> Ours | None:
     """What published records say of a source; None without any."""
     if not published(profile):
         return None
-    from nclib.papers import inducing_nc_runs
-
     found = {}
-    for seed in inducing_nc_runs.SEEDS[profile]:
-        run = inducing_nc_runs.of(source, profile, seed)
+    for seed in runs.SEEDS[profile]:
+        run = runs.of(source, profile, seed)
         record = published(profile).get(run.id) if run is not None else None
         value = None if record is None else record.final.get(source.metric)
         if value is not None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from nclib.papers import _inducing_nc_checks as theory
 from nclib.papers._claim import Check, Claim, Evidence
-from nclib.papers._inducing_nc_networks import network_claims
-from nclib.papers._inducing_nc_tables import BOLD_3, TABLES, UNDERLINED_3
+from nclib.papers.inducing_nc import _checks as theory
+from nclib.papers.inducing_nc._networks import network_claims
+from nclib.papers.inducing_nc._tables import BOLD_3, TABLES, UNDERLINED_3
 
 _THEORY = "inducing_nc/theory"
 _EXPERIMENTS = "inducing_nc/experiments"

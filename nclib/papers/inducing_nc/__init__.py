@@ -1,0 +1,21 @@
+"""Inducing neural collapse in deep long-tailed learning: its claims, tables and networks."""
+
+from nclib.papers.inducing_nc._results import Effect, Ours, margin, table_effects
+from nclib.papers.inducing_nc._show import ShownTable, disagreements, table, verdict_counts
+from nclib.papers.inducing_nc._tables import TABLES, Cell, Row, Source, Table
+
+__all__ = [
+    "TABLES",
+    "Cell",
+    "Effect",
+    "Ours",
+    "Row",
+    "ShownTable",
+    "Source",
+    "Table",
+    "disagreements",
+    "margin",
+    "table",
+    "table_effects",
+    "verdict_counts",
+]
