@@ -1,10 +1,15 @@
 """The runs of the chapters on inducing neural collapse: the schedule, the order, the settings."""
 
+from dataclasses import replace
+
 import pytest
 
+from nclib.methods import METHODS
 from nclib.papers.inducing_nc import runs as chapter
 from nclib.papers.inducing_nc._tables import TABLES
 from nclib.runs import read_grid
+
+STATED = "as the paper states it"
 
 
 @pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
@@ -100,7 +105,7 @@ def test_every_run_that_a_table_needs_is_in_the_paper_profile():
 
 def test_variants_change_one_thing_each():
     stated, *others = chapter.variants("laptop").values()
-    assert stated == chapter.config("laptop", "nc-drw")
+    assert stated == chapter.variants("laptop")[STATED] == chapter.config("laptop", "nc-drw")
 
     def choices(config):
         fields = config.model_dump()
@@ -108,6 +113,15 @@ def test_variants_change_one_thing_each():
 
     for other in others:
         assert len(choices(other) - choices(stated)) == 1
+
+
+def test_variants_of_retraining_differ_in_batch_norm_alone():
+    stay, move = chapter.retraining("paper").values()
+    assert stay.first_stage() == move.first_stage() == chapter.variants("paper")[STATED]
+    assert stay.method_options == move.method_options
+    seconds = [METHODS[run.method].second for run in (stay, move)]
+    assert [second.batch_norm for second in seconds] == ["frozen", "shift"]
+    assert replace(seconds[0], batch_norm="shift") == seconds[1]
 
 
 @pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])

@@ -135,6 +135,12 @@ METHODS: dict[str, Method] = {
         _with(_CE_DRW, "ce-drw-center-lb", "CE-DRW + center loss + L_B", _CENTER, _BETWEEN),
         _NC_DRW,
         _retrained(_NC_DRW, "nc-drw-crt", "NC-DRW-cRT", _RETRAIN),
+        _retrained(  # as the released code of NC-DRW-cRT has it
+            _NC_DRW,
+            "nc-drw-crt-shift",
+            "NC-DRW-cRT, batch norm shifted",
+            replace(_RETRAIN, batch_norm="shift"),
+        ),
         _retrained(_CE, "ce-crt", "CE-cRT", _RETRAIN),
         _retrained(
             _CE,

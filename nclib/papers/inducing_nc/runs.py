@@ -121,7 +121,7 @@ def _network(model: str, method: str, info: data.DatasetInfo) -> dict[str, Any]:
     if "-" in model:
         width = 16 if model.startswith("resnet32") else 64
         return {"width": width, "feature_dim": models.native_dim(model, info.shape, width)}
-    if model == "resnet32":
+    if model in ("resnet32", "resnet38"):
         wide = method == "etf-dr" and info.num_classes > 64
         return {"width": 32, "feature_dim": 128} if wide else {"width": 16, "feature_dim": 64}
     return {"feature_dim": {"mlp": 64, "resnet18": 512, "resnext50": 2048}[model]}
@@ -200,6 +200,9 @@ def _laptop(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[RunConfig
         yield config("laptop", method, **{"seed": seeds[0], "epochs": 60, **changes})
     # What the precision does.
     yield config("laptop", "ce", **{"seed": seeds[0], "precision": "bf16-mixed", **changes})
+    # What the choices of the released code do; re-training takes minutes.
+    yield from retraining("laptop", seed=seeds[0], **changes).values()
+    yield from variants("laptop", seed=seeds[0], **changes).values()
 
 
 def _paper(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[RunConfig | None]:
@@ -216,6 +219,7 @@ def _paper_by_table(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[R
         yield from (of(source, "paper", seed, **changes) for source in _sources((3, 7), 100.0))
     for seed in seeds:
         yield from (of(source, "paper", seed, **printed, **changes) for source in decays)
+        yield from retraining("paper", seed=seed, **changes).values()
         yield from variants("paper", seed=seed, **changes).values()
     for seed in seeds:
         yield from (of(source, "paper", seed, **changes) for source in _sources((2, 5, 6)))
@@ -235,7 +239,8 @@ def _sources(tables: Iterable[int], imbalance: float | None = None) -> list[Sour
 def variants(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunConfig]:
     r"""NC-DRW as the paper states it (first), and with one choice of its released code at a time.
 
-    The code divides :math:`L_W` by K, which is to divide :math:`\lambda_1`.
+    The code divides :math:`L_W` by K, which is to divide :math:`\lambda_1`. Its network has one
+    more block a stage than a ResNet-32.
     """
     mixup = _MIXUP if profile == "paper" else 0.0
     fields = {"seed": seed, "mixup": mixup, **changes}
@@ -246,11 +251,24 @@ def variants(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunCon
     def switched(options: Mapping[str, float | str] = {}, **fields_of_one: Any) -> RunConfig:
         return config(profile, "nc-drw", options=options, **{**fields, **fields_of_one})
 
-    return {
+    found = {
         "as the paper states it": stated,
         "centres: moving average": switched({"centres": "ema"}),
         "centres: learnable": switched({"centres": "learnable"}),
         "L_W divided by K": switched({"lam_within": within / classes}),
         "without mixup" if mixup else "with mixup": switched(mixup=0.0 if mixup else _MIXUP),
         "weight decay 0.005": switched(weight_decay=WEIGHT_DECAY["printed"]),
+    }
+    if stated.model == "resnet32":
+        found["one more block a stage"] = switched(model="resnet38")
+    return found
+
+
+def retraining(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunConfig]:
+    """NC-DRW-cRT with batch-norm statistics that stay (first), and that move as in its code."""
+    mixup = _MIXUP if profile == "paper" else 0.0
+    fields = {"seed": seed, "mixup": mixup, **changes}
+    return {
+        "statistics stay": config(profile, "nc-drw-crt", **fields),
+        "statistics move": config(profile, "nc-drw-crt-shift", **fields),
     }
