@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,13 @@ from typing import Any
 import nbformat
 
 from nclib import chapters, papers
-from nclib.runs import RunConfig, RunRecord, ledger
+from nclib.runs import RunRecord, described, ledger
 
 EVIDENCE = """\
 # Evidence
 
 Behind every number of this book stands a run. This page lists them: how each chapter on these
-pages was executed, and every record of the ledger with the command that repeats it.
+pages was executed, and every record of the ledger.
 
 ## The chapters as you see them
 
@@ -26,6 +25,9 @@ Another run of the same chapter is one command, `nclib run CHAPTER -p name value
 [](reproduce.md).
 
 ## The records of the ledger
+
+`nclib train --id RECORD` repeats a run; `nclib ledger show RECORD` prints its configuration, its
+final metrics, and where it came from: device, versions, commit, date.
 
 {records}
 """
@@ -65,40 +67,28 @@ def _chapters(site: Path) -> str:
 
 
 def _records(records: list[RunRecord]) -> str:
-    if not records:
-        return "The ledger is empty."
-    rows = []
-    for record in records:
-        config, origin = record.config, record.provenance
-        rows.append(
+    """A table a paper, the runs of one kind together."""
+    told = dict(zip(records, described([record.config for record in records]), strict=True))
+    parts = []
+    for paper in papers.PAPERS.values():
+        own = [record for record in records if record.config.paper == paper.id]
+        own.sort(key=lambda r: (r.profile, told[r], r.config.seed))
+        rows = [
             [
-                f"`{record.id}`",
-                config.paper,
-                _run(config),
+                told[record],
+                str(record.config.seed),
                 record.profile,
-                str(config.seed),
-                str(origin.get("device", "")),
-                str(origin.get("date", ""))[:10],
-                f"`nclib train --id {record.id}`",
+                f"{100 * record.final['test_accuracy']:.1f}",
+                str(record.provenance.get("device", "")),
+                str(record.provenance.get("date", ""))[:10],
+                f"`{record.id}`",
             ]
-        )
-    head = ["record", "paper", "run", "profile", "seed", "device", "date", "repeat"]
-    return _table(head, rows)
-
-
-def _run(config: RunConfig) -> str:
-    """What sets a run apart from the others of its paper."""
-    parts = [config.dataset, config.model, config.trains]
-    if config.imbalance > 1:
-        parts.insert(1, f"ratio {config.imbalance:g}")
-    if config.method == "plain":
-        parts += [f"{name} {value:g}" for name, value in config.encoding_options]
-        parts += ["no bias" if math.isinf(config.lam_b) else f"$\\lambda_b = {config.lam_b:g}$"]
-        if config.feature_layer != "linear":
-            parts.append(f"{config.feature_layer} features")
-    if config.precision != "32-true":
-        parts.append(config.precision)
-    return ", ".join([*parts, f"{config.epochs} epochs"])
+            for record in own
+        ]
+        head = ["run", "seed", "profile", "test accuracy (%)", "device", "date", "record"]
+        if rows:
+            parts += [f"### {paper.title}", _table(head, rows)]
+    return "\n\n".join(parts) or "The ledger is empty."
 
 
 def _commit(stamp: Mapping[str, Any]) -> str:

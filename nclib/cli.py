@@ -200,15 +200,16 @@ app.add_typer(ledger_app, name="ledger")
 @ledger_app.command("list")
 def ledger_list() -> None:
     """List the published records."""
-    from nclib.runs import ledger
+    from nclib.runs import described, ledger
 
     with _told():
         records = ledger.records()
+    told = described([record.config for record in records])
     rows = [
-        [r.id, r.config.paper, r.profile, r.config.dataset, r.config.trains, str(r.config.seed)]
-        for r in records
+        [record.id, record.config.paper, record.profile, run, str(record.config.seed)]
+        for record, run in zip(records, told, strict=True)
     ]
-    _table(["record", "paper", "profile", "data", "trains", "seed"], rows)
+    _table(["record", "paper", "profile", "run", "seed"], rows)
 
 
 @ledger_app.command("show")

@@ -222,12 +222,3 @@ def test_every_chapter_stands_in_the_table_of_contents() -> None:
     contents = (chapters.checkout() / "_toc.yml").read_text()
     missing = [c.name for c in chapters.list_chapters() if f"notebooks/{c.name}\n" not in contents]
     assert missing == []
-
-
-def test_the_evidence_page_tells_the_runs_of_a_paper_apart() -> None:
-    from nclib import _pages
-    from nclib.papers.inducing_nc import runs
-
-    told = [(_pages._run(run), run.seed) for run in runs.grid("laptop")]
-    assert len(set(told)) == len(told)
-    assert ("cifar10, ratio 100, resnet32, ce, 20 epochs", 0) in told

@@ -7,7 +7,7 @@ import pytest
 from nclib.methods import METHODS
 from nclib.papers.inducing_nc import runs as chapter
 from nclib.papers.inducing_nc._tables import TABLES
-from nclib.runs import read_grid
+from nclib.runs import described, read_grid
 
 STATED = "as the paper states it"
 
@@ -19,6 +19,21 @@ def test_a_grid_can_be_named_and_repeats_no_run(profile):
     assert len({config.id for config in configs}) == len(configs)
     assert {config.paper for config in configs} == {"inducing-nc"}
     assert {config.profile for config in configs} == {profile}
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
+def test_the_runs_of_a_grid_are_told_apart(profile):
+    configs = chapter.grid(profile)
+    told = list(zip(described(configs), (config.seed for config in configs), strict=True))
+    assert len(set(told)) == len(told)
+
+
+def test_a_run_is_told_shortly_where_that_is_enough():
+    few = [chapter.config("laptop", "ce"), chapter.config("laptop", "nc-drw", seed=1)]
+    assert described(few) == [
+        "cifar10, ratio 100, resnet32, ce, 20 epochs",
+        "cifar10, ratio 100, resnet32, nc-drw, 20 epochs",
+    ]
 
 
 def test_the_laptop_profile_is_seed_by_seed_and_ends_with_the_comparisons():

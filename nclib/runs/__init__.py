@@ -2,6 +2,7 @@
 
 from nclib.runs import ledger
 from nclib.runs._config import RunConfig
+from nclib.runs._described import described
 from nclib.runs._get import get
 from nclib.runs._grid import read_config, read_grid
 from nclib.runs._lock import BusyError
@@ -15,6 +16,7 @@ __all__ = [
     "RunConfig",
     "RunRecord",
     "Trajectory",
+    "described",
     "get",
     "get_all",
     "ledger",
