@@ -70,8 +70,8 @@ def _records(records: list[RunRecord]) -> str:
     """A table a paper, the runs of one kind together."""
     told = dict(zip(records, described([record.config for record in records]), strict=True))
     parts = []
-    for paper in papers.PAPERS.values():
-        own = [record for record in records if record.config.paper == paper.id]
+    for paper in sorted({record.config.paper for record in records}):
+        own = [record for record in records if record.config.paper == paper]
         own.sort(key=lambda r: (r.profile, told[r], r.config.seed))
         rows = [
             [
@@ -86,8 +86,8 @@ def _records(records: list[RunRecord]) -> str:
             for record in own
         ]
         head = ["run", "seed", "profile", "test accuracy (%)", "device", "date", "record"]
-        if rows:
-            parts += [f"### {paper.title}", _table(head, rows)]
+        title = papers.PAPERS[paper].title if paper in papers.PAPERS else paper
+        parts += [f"### {title}", _table(head, rows)]
     return "\n\n".join(parts) or "The ledger is empty."
 
 

@@ -32,7 +32,7 @@ class Block(nn.Module):
         if self.padding:
             shortcut = images[:, :, :: self.stride, :: self.stride]
             shortcut = functional.pad(shortcut, (0, 0, 0, 0, self.padding, self.padding))
-        # In place: on a CPU a fresh tensor costs as much as the sum or the ReLU that fills it.
+        # In place: sum and ReLU wait for memory, and a fresh tensor is one more to go through.
         out = functional.relu_(_normalised(self.conv1, self.bn1, images))
         out = _normalised(self.conv2, self.bn2, out)
         out += shortcut

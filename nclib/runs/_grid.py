@@ -63,7 +63,7 @@ def _of_paper(source: str) -> list[RunConfig]:
     paper, _, profile = source.partition("/")
     if profile in ("smoke", "laptop", "paper") and paper.replace("-", "").isalnum():
         name = f"nclib.papers.{paper.replace('-', '_')}"
-        if importlib.util.find_spec(name) is not None:
+        if importlib.util.find_spec(name) and importlib.util.find_spec(f"{name}.runs"):
             configs: list[RunConfig] = importlib.import_module(f"{name}.runs").grid(profile)
             return configs
     raise ValueError(
