@@ -40,6 +40,52 @@ FONTS = """
     return [...document.querySelectorAll('.nc-interactive .js-plotly-plot')]
       .map((figure) => figure._fullLayout.font.color);
 """
+# The theme of that name, at once.
+TURN = """
+    const style = document.createElement('style');
+    style.textContent = '* { transition: none !important; }';
+    document.head.append(style);
+    document.documentElement.dataset.theme = arguments[0];
+"""
+# Text whose contrast with what lies behind it is less than WCAG 2.1 asks for at level AA.
+FAINT = r"""
+    const parse = (colour) => {
+      const [r, g, b, a = 1] = colour.match(/[\d.]+/g).map(Number);
+      return colour.startsWith('color(srgb') ? [255 * r, 255 * g, 255 * b, a] : [r, g, b, a];
+    };
+    const over = ([r, g, b, a], below) => [r, g, b].map((v, i) => a * v + (1 - a) * below[i]);
+    const known = new Map([[null, [255, 255, 255]]]);
+    const ground = (e) => {
+      if (!known.has(e)) {
+        const own = parse(getComputedStyle(e).backgroundColor);
+        known.set(e, own[3] === 1 ? own.slice(0, 3) : over(own, ground(e.parentElement)));
+      }
+      return known.get(e);
+    };
+    const luminance = (colour) => {
+      const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+      const [r, g, b] = colour.map((v) => linear(v / 255));
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const faint = new Set();
+    const text = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (text.nextNode()) {
+      const node = text.currentNode, e = node.parentElement;
+      const box = e.getBoundingClientRect();
+      if (!node.data.trim() || box.width < 2 || box.height < 2
+          || e.closest('script, style, svg, mjx-assistive-mml')
+          || !e.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+      const style = getComputedStyle(e), size = parseFloat(style.fontSize), below = ground(e);
+      const [low, high] = [over(parse(style.color), below), below].map(luminance)
+        .sort((a, b) => a - b);
+      const contrast = (high + 0.05) / (low + 0.05);
+      const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+      if (contrast < (large ? 3 : 4.5)) {
+        faint.add(`${contrast.toFixed(2)} ${e.tagName}.${e.className}: ${node.data.trim()}`);
+      }
+    }
+    return [...faint].slice(0, 10);
+"""
 
 
 def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
@@ -60,7 +106,8 @@ def luminance(colour: str) -> float:
 
 
 def test_a_page_is_whole_on_a_phone(driver: Any, page: str) -> None:
-    """Mathematics typeset, figures drawn, no sideways scrolling, no error, no outside request."""
+    """Mathematics typeset, figures drawn, no sideways scrolling, no error, no outside request; text
+    stands out from what lies behind it in both themes."""
     driver.open(page, PHONE)
     facts = driver.facts()
     assert facts["typeset"] >= facts["formulas"]
@@ -70,6 +117,9 @@ def test_a_page_is_whole_on_a_phone(driver: Any, page: str) -> None:
     errors, outside = driver.logs()
     assert errors == []
     assert outside == []
+    for theme in ("light", "dark"):
+        driver.run(TURN, theme)
+        assert driver.run(FAINT) == [], theme
 
 
 def move_sliders(driver: Any, page: str) -> None:
