@@ -1,3 +1,21 @@
+// A formula is a box, and a line may break on either side of it: not between it and its comma.
+document.addEventListener("DOMContentLoaded", () => {
+  const text = (node) => (node?.nodeType === Node.TEXT_NODE ? node : null);
+  for (const formula of document.querySelectorAll("span.math")) {
+    const before = text(formula.previousSibling);
+    const after = text(formula.nextSibling);
+    const head = before?.data.match(/\S{1,12}$/)?.[0] ?? "";
+    const tail = after?.data.match(/^\S{1,12}/)?.[0] ?? "";
+    if (!head && !tail) continue;
+    const line = document.createElement("span");
+    line.className = "nc-together";
+    formula.replaceWith(line);
+    line.append(head, formula, tail);
+    if (head) before.data = before.data.slice(0, -head.length);
+    if (tail) after.data = after.data.slice(tail.length);
+  }
+});
+
 // Interactive figures follow the page's theme and width.
 (() => {
   const colours = {

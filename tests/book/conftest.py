@@ -159,6 +159,15 @@ class Browser:
                 raw.push(node.data.trim().slice(0, 80));
               }
             }
+            const torn = all('.bd-article span.math').filter((formula) => {
+              const after = formula.nextSibling;
+              if (after?.nodeType !== Node.TEXT_NODE || !/^[.,;:)]/.test(after.data)) return false;
+              const sign = document.createRange();
+              sign.setStart(after, 0);
+              sign.setEnd(after, 1);
+              const box = formula.getBoundingClientRect();
+              return box.height > 0 && sign.getBoundingClientRect().top > box.bottom;
+            });
             return {
               width: window.innerWidth,
               scroll: Math.max(document.documentElement.scrollWidth, document.body.scrollWidth),
@@ -170,6 +179,7 @@ class Browser:
               typeset: all('.math mjx-container').length,
               failed: all('mjx-merror, [data-mjx-error]').map((e) => e.textContent),
               raw,
+              torn: torn.map((formula) => formula.parentElement.textContent.slice(0, 80)),
               figures: all('.nc-interactive').length,
               drawn: all('.nc-interactive').filter((e) => e.querySelector('.main-svg')).length,
             };

@@ -112,6 +112,7 @@ def test_a_page_is_whole_on_a_phone(driver: Any, page: str) -> None:
     facts = driver.facts()
     assert facts["typeset"] >= facts["formulas"]
     assert (facts["failed"], facts["raw"]) == ([], []), "mathematics that is not typeset"
+    assert facts["torn"] == [], "a formula and its comma on two lines"
     assert facts["scroll"] <= facts["width"] == PHONE, facts["wide"]
     assert facts["drawn"] == facts["figures"]
     errors, outside = driver.logs()
