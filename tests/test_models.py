@@ -11,10 +11,11 @@ DIGITS, CIFAR = (1, 8, 8), (3, 32, 32)
 
 
 @pytest.mark.parametrize(
-    ("name", "shape"), [("mlp", DIGITS), ("mlp", CIFAR), ("convnet", CIFAR), ("resnet18", CIFAR)]
+    ("name", "shape", "width"),
+    [("mlp", DIGITS, 4), ("mlp", CIFAR, 4), ("convnet", CIFAR, 4), ("resnet18", CIFAR, 64)],
 )
-def test_a_network_gives_features_and_the_head_applied_to_them(name, shape):
-    network = models.build(name, shape, 10, width=4, feature_dim=6).eval()
+def test_a_network_gives_features_and_the_head_applied_to_them(name, shape, width):
+    network = models.build(name, shape, 10, width=width, feature_dim=6).eval()
     features, scores = network(torch.randn(3, *shape))
     assert features.shape == (3, 6)
     torch.testing.assert_close(scores, features @ network.head.weight.T + network.head.bias)
@@ -45,6 +46,12 @@ def test_resnet18_keeps_the_resolution_in_its_stem():
     network = models.build("resnet18", CIFAR, 10, width=64, feature_dim=4)
     stem = network.trunk.maxpool(network.trunk.conv1(torch.randn(1, *CIFAR)))
     assert stem.shape == (1, 64, 32, 32)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnext50"])
+def test_a_published_width_is_the_only_one(name):
+    with pytest.raises(ValueError, match=f"width is 16, but model '{name}' has .* width of 64"):
+        models.build(name, CIFAR, 10, width=16, feature_dim=4)
 
 
 def test_unknown_model_lists_near_matches():

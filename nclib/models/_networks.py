@@ -160,6 +160,7 @@ def _resnet18(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
     from torchvision.models import ResNet
     from torchvision.models.resnet import BasicBlock
 
+    _check_width("resnet18", width)
     network = ResNet(BasicBlock, [2, 2, 2, 2])
     network.conv1 = nn.Conv2d(shape[0], 64, 3, padding=1, bias=False)
     network.maxpool = nn.Identity()
@@ -186,9 +187,16 @@ def _resnext50(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]
     """ResNeXt-50 (32×4d), torchvision's, untrained."""
     from torchvision.models import resnext50_32x4d
 
+    _check_width("resnext50", width)
     network = resnext50_32x4d()
     network.fc = nn.Identity()
     return network, 2048
+
+
+def _check_width(name: str, width: int) -> None:
+    """torchvision's networks have the width that was published."""
+    if width != 64:
+        raise ValueError(f"width is {width}, but model {name!r} has the published width of 64")
 
 
 FEATURE_LAYERS = ("native", "linear", "relu")
@@ -221,7 +229,7 @@ def known(name: str) -> str:
     return name
 
 
-def check_shape(name: str, shape: tuple[int, int, int]) -> None:
+def _check_shape(name: str, shape: tuple[int, int, int]) -> None:
     """Refuse images that the network is not for.
 
     Raises:
@@ -269,12 +277,12 @@ def native_dim(name: str, shape: tuple[int, int, int], width: int) -> int:
     """Dimension of the features that a network's trunk ends in.
 
     Raises:
-        ValueError: if the name is unknown or the images do not suit the network.
+        ValueError: if the name is unknown, or images or width do not suit the network.
 
     >>> native_dim("resnet32", (3, 32, 32), 16)
     64
     """
-    check_shape(known(name), shape)
+    _check_shape(known(name), shape)
     with torch.device("meta"):  # no memory, no random numbers
         return MODELS[name](shape, width)[1]
 
@@ -299,21 +307,21 @@ def build(
         width: hidden units of ``mlp`` (of each expert or branch, too), channels of the first
             convolution of ``convnet`` and ``resnet32`` (16 is the published one, with features of
             dimension 64; with experts, of dimension 48 for each; with branches, of 64 for each);
-            ``resnet18`` and ``resnext50`` have the published widths.
+            of ``resnet18`` and ``resnext50`` it is 64.
         feature_dim: P; with ``native`` it is the trunk's own, and may be None.
         feature_layer: ``native``, ``linear`` or ``relu``, as in :class:`Classifier`.
         head: a key of ``HEADS``, as in :class:`Classifier`.
         bias: whether a linear head has one.
 
     Raises:
-        ValueError: if a name is unknown, the images do not suit the network, or ``feature_dim``
-            does not suit feature layer and head.
+        ValueError: if a name is unknown, images or width do not suit the network, or
+            ``feature_dim`` does not suit feature layer and head.
 
     >>> network = build("resnet32", (3, 32, 32), 10, width=16, feature_layer="native")
     >>> sum(parameter.numel() for parameter in network.parameters())
     464154
     """
-    check_shape(known(name), shape)
+    _check_shape(known(name), shape)
     trunk, trunk_dim = MODELS[name](shape, width)
     return Classifier(
         trunk,

@@ -63,7 +63,7 @@ class RunConfig(BaseModel):
     augment: bool = False  #: Random crops and flips.
 
     model: str = "mlp"  #: A key of ``nclib.models.MODELS``.
-    width: int = 64  #: Of its layers, where that is free.
+    width: int = 64  #: Of its layers, as ``models.build`` says.
     feature_dim: int = 64  #: P, the dimension of the features.
     feature_layer: Literal["linear", "relu", "native"] = "linear"  #: As ``models.build`` names it.
 
@@ -217,13 +217,18 @@ class RunConfig(BaseModel):
             )
         self._check_schedule()
         self._check_imbalance(known)
-        models.check_shape(self.model, known.shape)
         self._check_method(known)
         if self.method == "plain":
             self._check_labels()
         return self
 
     def _check_schedule(self) -> None:
+        momentum = type(self).model_fields["momentum"].default
+        if self.optimizer == "adamw" and self.momentum != momentum:
+            raise ValueError(
+                f"momentum is {self.momentum:g}, but belongs to SGD; optimizer 'adamw' wants its "
+                f"default {momentum:g}"
+            )
         if (self.schedule == "step") != bool(self.milestones):
             raise ValueError(
                 f"milestones is {self.milestones} with schedule {self.schedule!r}, expected some "
@@ -261,13 +266,12 @@ class RunConfig(BaseModel):
 
     def _check_method(self, known: data.DatasetInfo) -> None:
         method = methods.known(self.method)
-        if self.feature_layer == "native":
-            own = models.native_dim(self.model, known.shape, self.width)
-            if self.feature_dim != own:
-                raise ValueError(
-                    f"feature_dim is {self.feature_dim}, but model {self.model!r} of width "
-                    f"{self.width} has native features of dimension {own}"
-                )
+        own = models.native_dim(self.model, known.shape, self.width)
+        if self.feature_layer == "native" and self.feature_dim != own:
+            raise ValueError(
+                f"feature_dim is {self.feature_dim}, but model {self.model!r} of width "
+                f"{self.width} has native features of dimension {own}"
+            )
         models.check_head(method.head, known.num_classes, self.feature_dim)
         self._check_views(method, known)
         if self.method == "plain":
