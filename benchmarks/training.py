@@ -99,7 +99,7 @@ def usual(device: str, steps: int) -> Callable[[], None]:
             transforms.RandomCrop(32, padding=4),
             transforms.RandomHorizontalFlip(),
             transforms.ToTensor(),
-            transforms.Normalize(found.mean, found.std),
+            transforms.Normalize(*found.pixels),
         ]
     )
     images = CIFAR10(str(data.data_root()), transform=transform)

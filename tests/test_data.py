@@ -48,9 +48,16 @@ def test_digits_are_all_there_with_every_fifth_image_of_a_class_for_testing():
 
 def test_digits_are_scaled_to_mean_zero_and_variance_one():
     digits = data.load("digits")
-    images = data.to_float(digits.train.images, digits.info.mean, digits.info.std)
+    images = data.to_float(digits.train.images, *digits.info.pixels)
     assert abs(images.mean()) < 1e-3
     assert abs(images.std() - 1) < 1e-3
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_usual_statistics_are_those_of_published_code(name):
+    """https://github.com/kaidic/LDAM-DRW, cifar_train.py, whatever the data set."""
+    assert data.statistics(name, "usual") == ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+    assert data.statistics(name) == data.info(name).pixels != data.statistics(name, "usual")
 
 
 def test_unknown_data_set_lists_near_matches():

@@ -193,6 +193,7 @@ def test_targets_are_the_encoding_for_the_data_sets_classes():
         ({"encoding_options": {"delta": 1, 2: 3}}, "encoding_options.*expected numbers by name"),
         ({"model": "mpl"}, "'mpl'.*mlp"),
         ({"model": "resnet18"}, "'resnet18'.*32×32, got 8×8"),
+        ({"normalisation": "usual"}, "normalisation is 'usual'.*digits has its own alone"),
         ({"augment": True}, "augment is True.*digits"),
         ({"lam_b": -1}, "-1.0.*inf"),
         ({"lam_w": math.inf}, "got inf, expected 0 or a positive finite"),

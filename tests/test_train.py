@@ -260,6 +260,16 @@ def test_a_run_in_bfloat16_keeps_its_weights_and_record_in_float32():
     assert rounded.final["objective"] != exact.final["objective"]
 
 
+def test_images_are_normalised_as_the_configuration_says(small_cifar, monkeypatch):
+    own = config(dataset="cifar10", per_class=3, epochs=1)
+    usual = own.replace(normalisation="usual")
+    found = fit(usual)
+    assert found.epochs != fit(own).epochs
+    known = data.info("cifar10")
+    monkeypatch.setitem(data.DATASETS, "cifar10", dataclasses.replace(known, pixels=known.usual))
+    assert_same(found, fit(own))
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need CUDA")
 def test_graphs_on_cuda_train_as_eager_steps_do(small_cifar, monkeypatch):
     """Batches of 8 out of 30: the last one, of 6, has another shape than the graph's."""

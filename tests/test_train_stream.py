@@ -35,8 +35,7 @@ def run(tmp_path, monkeypatch):
         num_classes=2,
         shape=(3, 32, 32),
         train_per_class=(7, 12),
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
+        pixels=data.Statistics((0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
         read_files=lambda root: {**splits, "validation": splits["test"]},
     )
     monkeypatch.setitem(data.DATASETS, "colours", info)

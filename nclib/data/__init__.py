@@ -18,9 +18,11 @@ from nclib.data._sets import (
     DatasetInfo,
     FileDataset,
     Split,
+    Statistics,
     info,
     load,
     load_files,
+    statistics,
 )
 from nclib.data._stream import AUGMENTATIONS, ImageFiles, Stream
 
@@ -35,6 +37,7 @@ __all__ = [
     "FileDataset",
     "ImageFiles",
     "Split",
+    "Statistics",
     "Stream",
     "augment",
     "batches",
@@ -49,5 +52,6 @@ __all__ = [
     "mixup",
     "per_class_subset",
     "sampler",
+    "statistics",
     "to_float",
 ]

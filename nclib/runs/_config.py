@@ -61,6 +61,7 @@ class RunConfig(BaseModel):
     encoding: str = "one_hot"  #: A key of ``nclib.encodings.ENCODINGS``.
     encoding_options: tuple[tuple[str, float], ...] = ()  #: Its options; a mapping is accepted.
     augment: bool = False  #: Random crops and flips.
+    normalisation: Literal["own", "usual"] = "own"  #: As ``nclib.data.statistics`` names it.
 
     model: str = "mlp"  #: A key of ``nclib.models.MODELS``.
     width: int = 64  #: Of its layers, as ``models.build`` says.
@@ -203,6 +204,7 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         known = data.info(self.dataset)
+        data.statistics(self.dataset, self.normalisation)
         smallest = known.train_per_class[0]
         if self.per_class is not None and not 1 <= self.per_class <= smallest:
             raise ValueError(

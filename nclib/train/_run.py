@@ -54,6 +54,7 @@ class Run:
             keep_freed_memory()
         self.images = _images.load(config, self.device)
         self.info, self.labels = self.images.info, self.images.labels
+        self.statistics = data.statistics(config.dataset, config.normalisation)
         self.counts = self.labels.bincount(minlength=self.info.num_classes)
         if network is None:
             self.network = _stage.build(config, self.info)
@@ -222,7 +223,7 @@ class Run:
             share: of the second view's labels; None: those of the first are the labels.
             draws: of mixup.
         """
-        views = [data.to_float(images, self.info.mean, self.info.std) for images, _ in batch]
+        views = [data.to_float(images, *self.statistics) for images, _ in batch]
         labels: Mixed = [(batch[0][1], 1.0)]
         if share is not None:
             labels = [(batch[0][1], 1 - share), (batch[1][1], share)]
@@ -262,10 +263,9 @@ class Run:
         """A split through the network, or through the running mean of its weights."""
         network = self.network if self.averaged is None else self.averaged.module
         chunks = self.images.chunks(split, part=not noise)  # the noise is drawn for all in order
-        mean, std = self.info.mean, self.info.std
-        inputs: _evaluate.Inputs = ((data.to_float(i, mean, std), own) for i, own in chunks)
+        inputs: _evaluate.Inputs = ((data.to_float(i, *self.statistics), own) for i, own in chunks)
         if noise:
-            inputs = _evaluate.noisy(inputs, noise, std, draws)
+            inputs = _evaluate.noisy(inputs, noise, self.statistics.std, draws)
         with self.fabric.autocast():
             return _evaluate.run_through(network, inputs, self.objective, part=not noise)
 

@@ -59,6 +59,7 @@ _PROFILES: dict[str, dict[str, Any]] = {
         "imbalance": 100.0,
         "model": "resnet32",
         "augment": True,
+        "normalisation": "usual",  # as the paper prints it
         "epochs": 200,
         "precision": "bf16-mixed",
         "measure_every": 20,
@@ -240,7 +241,8 @@ def variants(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunCon
     r"""NC-DRW as the paper states it (first), and with one choice of its released code at a time.
 
     The code divides :math:`L_W` by K, which is to divide :math:`\lambda_1`. Its network has one
-    more block a stage than a ResNet-32.
+    more block a stage than a ResNet-32. Of the two ways to normalise CIFAR's pixels, the one that
+    the profile does not have is a variant too.
     """
     mixup = _MIXUP if profile == "paper" else 0.0
     fields = {"seed": seed, "mixup": mixup, **changes}
@@ -259,6 +261,9 @@ def variants(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunCon
         "without mixup" if mixup else "with mixup": switched(mixup=0.0 if mixup else _MIXUP),
         "weight decay 0.005": switched(weight_decay=WEIGHT_DECAY["printed"]),
     }
+    if data.info(stated.dataset).usual is not None:
+        other = "own" if stated.normalisation == "usual" else "usual"
+        found[f"pixels: {other} deviation"] = switched(normalisation=other)
     if stated.model == "resnet32":
         found["one more block a stage"] = switched(model="resnet38")
     return found
