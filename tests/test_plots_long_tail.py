@@ -71,6 +71,18 @@ def test_the_map_writes_every_value():
     assert [t.get_text() for t in figure.axes[0].texts] == ["1.0", "2.0", "3.0", "4.0"]
 
 
+def test_schedules_of_any_length_share_an_axis():
+    courses = {("CE", 20): ([10, 20], [0.4, 0.5]), ("CE", 60): ([15, 60], [0.3, 0.6])}
+    figure = plots.schedule_lengths(courses, courses, title="t")
+    left, right = ({line.get_label(): line for line in axes.lines} for axes in figure.axes)
+    short, long = left["CE, 20 epochs"], left["CE, 60 epochs"]
+    assert list(short.get_xdata()) == [50, 100]
+    assert list(long.get_xdata()) == [25, 100]
+    assert np.allclose(long.get_ydata(), [30, 60])
+    assert (short.get_linestyle(), long.get_linestyle()) == ("--", "-")
+    assert np.allclose(right["CE, 60 epochs"].get_ydata(), [0.3, 0.6])
+
+
 def test_calibration_is_in_per_cent():
     axes = plots.calibration({"CE": [(0.9, 0.1)]}, title="t").axes[0]
     assert (axes.lines[0].get_xdata()[0], axes.lines[0].get_ydata()[0]) == pytest.approx((90, 10))

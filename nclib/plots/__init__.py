@@ -54,6 +54,7 @@ from nclib.plots.long_tail import (
     class_accuracy,
     effect_forest,
     noise_curves,
+    schedule_lengths,
     strength_map,
 )
 from nclib.plots.training import (
@@ -115,6 +116,7 @@ __all__ = [
     "planar_means",
     "rotation_cosine",
     "saddle",
+    "schedule_lengths",
     "seeded_courses",
     "shift_transition",
     "simplices",

@@ -23,6 +23,9 @@ _METHODS = ("CE", "CE-DRW", "LDAM-DRW", "NC-DRW", "NC-DRW-cRT", "Logit Adjust", 
 Runs = Mapping[str, Sequence[Sequence[float] | np.ndarray]]  # by label, one sequence a seed
 
 
+Lengths = Mapping[tuple[str, int], tuple[Sequence[int], Sequence[float]]]
+
+
 class EffectRow(NamedTuple):
     """A difference of accuracies in points, as printed and as found."""
 
@@ -183,6 +186,40 @@ def strength_map(
         panel.set_title(name, fontsize=10)
         panel.grid(visible=False)
     axes[0, 0].set_ylabel(r"$\lambda_1$ (strength of $L_W$)")
+    headline(figure, title)
+    return figure
+
+
+def schedule_lengths(accuracy: Lengths, nc1: Lengths, *, title: str) -> Figure:
+    """Test accuracy and NC1 over the course of one schedule that is run in more or fewer epochs.
+
+    Args:
+        accuracy: by method and length of the schedule in epochs: the epochs after which it was
+            measured, and the accuracies in 0..1. The longest is drawn solid.
+        nc1: the same of NC1 on training data.
+        title: the figure's message.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.5))
+    percent = {key: (at, [100 * v for v in values]) for key, (at, values) in accuracy.items()}
+    longest = max(length for _, length in accuracy)
+    for axes, courses in ((left, percent), (right, nc1)):
+        for i, ((label, length), (epochs, values)) in enumerate(courses.items()):
+            colour, marker = _look(label, i)
+            axes.plot(
+                [100 * epoch / length for epoch in epochs],
+                values,
+                "-" if length == longest else "--",
+                color=colour,
+                marker=marker,
+                markersize=4,
+                label=f"{label}, {length} epochs",
+            )
+        axes.set(xlabel="share of the schedule (%)", xticks=range(0, 101, 20))
+    left.set_title("test accuracy (%)", fontsize=10, fontweight="normal")
+    right.set_title("NC1 on training data", fontsize=10, fontweight="normal")
+    right.set_yscale("log")
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, handlelength=3.5)
     headline(figure, title)
     return figure
 
