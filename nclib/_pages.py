@@ -70,7 +70,8 @@ def _records(records: list[RunRecord]) -> str:
     """A table a paper, the runs of one kind together."""
     told = dict(zip(records, described([record.config for record in records]), strict=True))
     parts = []
-    for paper in sorted({record.config.paper for record in records}):
+    names = {record.config.paper for record in records}
+    for paper in sorted(names, key=[*papers.PAPERS, *sorted(names)].index):  # the book's order
         own = [record for record in records if record.config.paper == paper]
         own.sort(key=lambda r: (r.profile, told[r], r.config.seed))
         rows = [

@@ -257,7 +257,7 @@ BRANCHES = {"model": "mlp-branches", "feature_dim": 32}
         ("ce", {"schedule": "step", "milestones": [2]}, "milestone 2 is beyond the schedule"),
         ("ce", {"schedule": "step"}, r"milestones is \(\) with schedule 'step'"),
         ("ce", {"milestones": [1]}, r"milestones is \(1,\) with schedule 'cosine'"),
-        ("ce", {"lam_w": 0.1}, "lam_w is 0.1, but belongs to the method 'plain'"),
+        ("ce", {"lam_w": 0.1}, "lam_w is 0.1, but method is 'ce', not 'plain'.*expected 0.0"),
         ("ce", {"mixup": -1}, "got -1.0"),
         ("plain", {"mixup": 1}, "mixup is 1, but method 'plain'"),
         ("kcl", {"mixup": 1}, "mixup is 1, but method 'kcl' shows two views"),

@@ -218,19 +218,25 @@ class RunConfig(BaseModel):
                 f"warmup_epochs is {self.warmup_epochs}, expected at most epochs = {self.epochs}"
             )
         self._check_schedule()
+        if self.optimizer == "adamw":
+            self._want_defaults("momentum", why="optimizer is 'adamw'")
         self._check_imbalance(known)
         self._check_method(known)
         if self.method == "plain":
             self._check_labels()
         return self
 
+    def _want_defaults(self, *names: str, why: str) -> None:
+        """Refuse what nothing depends on: one run, one id."""
+        for name in names:
+            value, default = getattr(self, name), type(self).model_fields[name].default
+            if value != default:
+                raise ValueError(
+                    f"{name} is {value!r}, but {why}, so nothing depends on it: expected "
+                    f"{default!r}"
+                )
+
     def _check_schedule(self) -> None:
-        momentum = type(self).model_fields["momentum"].default
-        if self.optimizer == "adamw" and self.momentum != momentum:
-            raise ValueError(
-                f"momentum is {self.momentum:g}, but belongs to SGD; optimizer 'adamw' wants its "
-                f"default {momentum:g}"
-            )
         if (self.schedule == "step") != bool(self.milestones):
             raise ValueError(
                 f"milestones is {self.milestones} with schedule {self.schedule!r}, expected some "
@@ -250,13 +256,7 @@ class RunConfig(BaseModel):
                 f"is {self.per_class}, expected 1 and None"
             )
         if self.imbalance == 1:
-            for name in ("imbalance_kind", "subset_seed"):  # one run, one id
-                default = type(self).model_fields[name].default
-                if getattr(self, name) != default:
-                    raise ValueError(
-                        f"{name} is {getattr(self, name)!r}, but imbalance is 1, so nothing "
-                        f"depends on it: expected {default!r}"
-                    )
+            self._want_defaults("imbalance_kind", "subset_seed", why="imbalance is 1")
             return
         if self.per_class is not None:
             raise ValueError(
@@ -280,13 +280,8 @@ class RunConfig(BaseModel):
             if self.mixup:
                 raise ValueError(f"mixup is {self.mixup:g}, but method 'plain' has no mixed labels")
             return
-        for name in ("encoding", "encoding_options", "loss", "lam_w", "lam_h", "lam_b"):
-            default = type(self).model_fields[name].default
-            if getattr(self, name) != default:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}, but belongs to the method 'plain'; "
-                    f"method {self.method!r} wants its default {default!r}"
-                )
+        labels = ("encoding", "encoding_options", "loss", "lam_w", "lam_h", "lam_b")
+        self._want_defaults(*labels, why=f"method is {self.method!r}, not 'plain'")
 
     def _check_views(self, method: methods.Method, known: data.DatasetInfo) -> None:
         view, contrast = method.second_view, method.contrast
