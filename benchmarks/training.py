@@ -3,7 +3,8 @@
 ``python -m benchmarks.training [--steps N] [--epochs N]``
 
 Images per second of a ResNet-32 with batches of 128, of ``nclib.train`` (images on the device,
-augmented in batch, channels last) and of the usual loop (torchvision's data set, PIL transforms, a
+augmented in batch, channels last; in bfloat16 as well where the CPU has instructions for it) and of
+the usual loop (torchvision's data set, PIL transforms, a
 DataLoader with two workers, float32, eager), which has a process of its own, since the engine sets
 how its process allocates memory; the same network on one batch over and over has no data to wait
 for, and what a loop takes beyond that is outside the network. Then what a measurement
@@ -25,6 +26,7 @@ from nclib import data, models
 from nclib.papers.inducing_nc.runs import config as long_tailed
 from nclib.runs import RunConfig
 from nclib.train import _evaluate, fit
+from nclib.train._precision import is_rounded
 from nclib.train._run import Run
 
 BATCH = 128
@@ -34,7 +36,20 @@ TOGETHER = 8  # runs on one GPU
 Rows = Iterator[list[str]]
 
 
-def configuration(device: str) -> RunConfig:
+def engines(device: str) -> dict[str, Run]:
+    """The engine as it trains on a device; on a CPU that has instructions for bfloat16, there too.
+
+    The first is float32 on a CPU, and bfloat16 on CUDA.
+    """
+    if device == "cuda":
+        return {"nclib": Run(configuration("bf16-mixed"), None)}
+    runs = {"nclib": Run(configuration("32-true"), None)}
+    if not is_rounded("bf16-mixed", device):
+        runs["nclib, bf16"] = Run(configuration("bf16-mixed"), None)
+    return runs
+
+
+def configuration(precision: str) -> RunConfig:
     """All of CIFAR-10, plain cross-entropy."""
     return RunConfig(
         paper="inducing-nc",
@@ -49,7 +64,7 @@ def configuration(device: str) -> RunConfig:
         weight_decay=5e-4,
         batch_size=BATCH,
         epochs=1,
-        precision="bf16-mixed" if device == "cuda" else "32-true",
+        precision=precision,
     )
 
 
@@ -114,7 +129,9 @@ def usual(device: str, steps: int) -> Callable[[], None]:
     return train
 
 
-def network_alone(device: str, steps: int, *, channels_last: bool) -> Callable[[], None]:
+def network_alone(
+    device: str, steps: int, *, channels_last: bool, bf16: bool = False
+) -> Callable[[], None]:
     """The same steps on one batch that is there already."""
     network, optimizer = network_and_optimizer(device)
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -124,7 +141,7 @@ def network_alone(device: str, steps: int, *, channels_last: bool) -> Callable[[
 
     def train() -> None:
         for _ in range(steps):
-            step(network, optimizer, inputs, labels)
+            step(network, optimizer, inputs, labels, bf16=bf16)
 
     return train
 
@@ -142,26 +159,27 @@ def step(
     optimizer: torch.optim.Optimizer,
     inputs: torch.Tensor,
     labels: torch.Tensor,
+    *,
+    bf16: bool = False,
 ) -> None:
-    _, scores = network(inputs)
+    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=bf16):
+        loss = cross_entropy(network(inputs)[1], labels)
     optimizer.zero_grad()
-    cross_entropy(scores, labels).backward()
+    loss.backward()
     optimizer.step()
 
 
-def loops(run: Run, device: str, steps: int, repeats: int) -> Rows:
-    """Images per second of both loops, and the share of their time outside the network."""
-    times = time_alternately(
-        {
-            **usual_rounds(device, steps),
-            "nclib": ours(run, steps),
-            "nclib network": network_alone(device, steps, channels_last=True),
-        },
-        repeats=repeats,
-    )
-    for name in ("usual", "nclib"):
+def loops(runs: dict[str, Run], device: str, steps: int, repeats: int) -> Rows:
+    """Images per second of every loop, and the share of its time outside the network."""
+    rounds = usual_rounds(device, steps)
+    for name, run in runs.items():
+        bf16 = run.config.precision == "bf16-mixed"
+        rounds[name] = ours(run, steps)
+        rounds[f"{name} network"] = network_alone(device, steps, channels_last=True, bf16=bf16)
+    times = time_alternately(rounds, repeats=repeats)
+    for name in ("usual", *runs):
         alone = times[f"{name} network"] / times[name]
-        # On CUDA the engine's network is replayed as graphs in bfloat16: the eager one is no part.
+        # On CUDA the engine's network is replayed as graphs: the eager one is no part of it.
         outside = f"{100 * max(0.0, 1 - alone):.0f} %" if device == "cpu" else ""
         speed, ratio = steps * BATCH / times[name], times["usual"] / times[name]
         yield [f"{name} loop", f"{speed:.0f} images/s", outside, f"{ratio:.2f}x"]
@@ -214,11 +232,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5, help="timed on a GPU")
     given = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    run = Run(configuration(device), None)
-    rows = list(loops(run, device, given.steps, given.repeats))
+    runs = engines(device)
+    rows = list(loops(runs, device, given.steps, given.repeats))
     columns = ["loop", "speed", "outside the network", "ratio"]
     show(f"ResNet-32 on CIFAR-10 ({machine()})", columns, rows)
-    speed = float(rows[-1][1].split()[0])
+    run, speed = runs["nclib"], float(rows[1][1].split()[0])
     columns = ["measurement", "time", "of training"]
     show("what a measurement of collapse costs", columns, measurement(run, speed, given.images))
     if device == "cuda":

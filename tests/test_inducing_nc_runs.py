@@ -42,8 +42,18 @@ def test_the_laptop_profile_is_seed_by_seed_and_ends_with_the_comparisons():
         (seed, method) for seed in (0, 1) for method in chapter.LAPTOP
     ]
     assert {(c.epochs, c.precision) for c in grid[:14]} == {(20, "32-true")}
-    assert [(c.method, c.epochs) for c in grid[14:16]] == [("ce", 60), ("nc-drw", 60)]
-    assert (grid[16].method, grid[16].epochs, grid[16].precision) == ("ce", 20, "bf16-mixed")
+    assert [(c.seed, c.method) for c in grid[14:20]] == [
+        (seed, method) for seed in (0, 1) for method in ("ce", "ce-drw", "nc-drw")
+    ]
+    assert {(c.epochs, c.precision) for c in grid[14:20]} == {(60, "32-true")}
+    assert (grid[20].method, grid[20].epochs, grid[20].precision) == ("ce", 20, "bf16-mixed")
+
+
+def test_a_longer_schedule_is_compared_with_runs_of_the_profile():
+    grid, both = chapter.grid("laptop"), chapter.schedules()
+    assert {epochs for _, epochs in both} == set(chapter.LENGTHS)
+    assert {run.id for runs in both.values() for run in runs} <= {run.id for run in grid}
+    assert both["NC-DRW", 20] == [chapter.config("laptop", "nc-drw", seed=seed) for seed in (0, 1)]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +130,8 @@ def test_every_run_that_a_table_needs_is_in_the_paper_profile():
 
 def test_variants_change_one_thing_each():
     stated, *others = chapter.variants("laptop").values()
-    assert stated == chapter.variants("laptop")[STATED] == chapter.config("laptop", "nc-drw")
+    assert stated == chapter.config("laptop", "nc-drw", precision="bf16-mixed")
+    assert stated == chapter.variants("laptop")[STATED]
 
     def choices(config):
         fields = config.model_dump()
