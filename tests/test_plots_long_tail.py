@@ -66,6 +66,17 @@ def test_single_runs_have_no_interval():
     assert [t.get_text() for t in axes.get_yticklabels()] == ["+ $L_W$", "+ $L_B$"]
 
 
+def test_a_change_within_what_a_seed_changes_is_open():
+    points = plots.Changes("accuracy", {"mixup": -1.0, "decay": 3.0}, 2.0)
+    factors = plots.Changes("NC1", {"mixup": 0.4, "decay": 1.5}, 2.0, factors=True)
+    figure = plots.choice_changes([points, factors], title="t")
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["mixup", "decay"]
+    for axes, filled in zip(figure.axes, ([False, True], [True, False]), strict=True):
+        dots = [line for line in axes.lines if line.get_marker() == "o"]
+        assert [dot.get_markerfacecolor() != "none" for dot in dots] == filled
+    assert figure.axes[1].get_xscale() == "log"
+
+
 def test_the_map_writes_every_value():
     figure = plots.strength_map([0, 1], [0, 2], {"a": [[1, 2], [3, 4]]}, title="t")
     assert [t.get_text() for t in figure.axes[0].texts] == ["1.0", "2.0", "3.0", "4.0"]

@@ -271,11 +271,13 @@ def test_images_are_normalised_as_the_configuration_says(small_cifar, monkeypatc
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need CUDA")
-def test_graphs_on_cuda_train_as_eager_steps_do(small_cifar, monkeypatch):
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("method", ["nc-drw", "ldam-drw"])
+def test_graphs_on_cuda_train_as_eager_steps_do(small_cifar, monkeypatch, method, precision):
     """Batches of 8 out of 30: the last one, of 6, has another shape than the graph's."""
     run = config(
         dataset="cifar10",
-        method="nc-drw",
+        method=method,
         model="resnet32",
         width=16,
         feature_layer="native",
@@ -287,9 +289,13 @@ def test_graphs_on_cuda_train_as_eager_steps_do(small_cifar, monkeypatch):
         optimizer="sgd",
         lam_w=0.0,
         lam_h=0.0,
+        precision=precision,
     )
     replayed = fit(run)
     monkeypatch.setattr("nclib.train._run.graphed", lambda network, eager, shape, precision: eager)
     eager = fit(run)
     for one, other in zip(replayed.epochs, eager.epochs, strict=True):
         assert one["loss"] == pytest.approx(other["loss"], rel=0.02)
+    for name in ("weight", "class_means"):
+        one, other = replayed.arrays[name], eager.arrays[name]
+        assert np.linalg.norm(one - other) < 0.05 * np.linalg.norm(other)

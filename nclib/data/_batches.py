@@ -53,15 +53,16 @@ def augment(
     The draws are made on the generator's device, so that a seed gives the same images anywhere.
     """
     count, channels, height, width = images.shape
-    device = generator.device
-    top, left = torch.randint(2 * padding + 1, (2, count, 1), generator=generator, device=device)
-    flip = torch.rand(count, 1, generator=generator, device=device) < 0.5
+    drawn, device = generator.device, images.device
+    corner = torch.randint(2 * padding + 1, (2, count, 1), generator=generator, device=drawn)
+    flip = torch.rand(count, 1, generator=generator, device=drawn) < 0.5
+    top, left, flip = (draw.to(device, non_blocking=True) for draw in (*corner, flip))
     rows = top + torch.arange(height, device=device)  # (B, H)
     columns = torch.arange(width, device=device).expand(count, -1)
     columns = left + torch.where(flip, columns.flip(1), columns)  # (B, W)
     padded = torch.nn.functional.pad(images, [padding] * 4)
     index = rows[:, :, None] * padded.shape[-1] + columns[:, None, :]  # (B, H, W)
-    index = index.reshape(count, 1, -1).expand(-1, channels, -1).to(images.device)
+    index = index.reshape(count, 1, -1).expand(-1, channels, -1)
     return padded.flatten(2).gather(2, index).view_as(images)
 
 
@@ -90,5 +91,6 @@ def mixup(
     device = generator.device
     seed = int(torch.randint(2**62, (), generator=generator, device=device))
     lam = images.new_full((), np.random.default_rng(seed).beta(alpha, alpha))
-    other = torch.randperm(len(images), generator=generator, device=device).to(images.device)
+    other = torch.randperm(len(images), generator=generator, device=device)
+    other = other.to(images.device, non_blocking=True)
     return images.lerp(images[other], 1 - lam), labels, labels[other], lam

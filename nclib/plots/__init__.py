@@ -47,10 +47,12 @@ from nclib.plots.inducing_nc_method import (
     within_class_pulls,
 )
 from nclib.plots.long_tail import (
+    Changes,
     EffectRow,
     angle_matrices,
     calibration,
     centred_norms,
+    choice_changes,
     class_accuracy,
     effect_forest,
     noise_curves,
@@ -70,6 +72,7 @@ __all__ = [
     "DIVERGING",
     "PALETTE",
     "SEQUENTIAL",
+    "Changes",
     "Course",
     "Curves",
     "EffectRow",
@@ -86,6 +89,7 @@ __all__ = [
     "centred_norms",
     "certificate",
     "certificate_bars",
+    "choice_changes",
     "class_accuracy",
     "class_pulls",
     "class_triangles",

@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
 from nclib.plots._style import DIVERGING, PALETTE, SEQUENTIAL, headline
@@ -33,6 +35,15 @@ class EffectRow(NamedTuple):
     printed: float | None  # None: the paper has no number
     found: float
     margin: float  # half of the 95 % interval; inf: single runs
+
+
+class Changes(NamedTuple):
+    """What choices change of one quantity, each against the same network without the choice."""
+
+    quantity: str  # with its unit
+    found: Mapping[str, float]  # by choice: differences, or factors
+    spread: float  # what a seed alone changes, 95 % of the time: a difference, or a factor
+    factors: bool = False
 
 
 def angle_matrices(
@@ -253,11 +264,52 @@ def effect_forest(rows: Sequence[EffectRow], *, title: str) -> Figure:
     if not all(math.isfinite(row.margin) for row in rows):
         axes.plot([], [], "o", color=PALETTE["grey"], label="ours, single runs")
     axes.plot([], [], "D", color=PALETTE["vermilion"], markerfacecolor="none", label="printed")
-    axes.set_yticks(range(len(rows)), [re.sub(r"L_\w", r"$\g<0>$", row.label) for row in rows])
+    axes.set_yticks(range(len(rows)), [_with_symbols(row.label) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set(xlabel="difference of test accuracy (points)", title=title)
     figure.legend(loc="outside lower center", ncols=3)
     return figure
+
+
+def choice_changes(panels: Sequence[Changes], *, title: str) -> Figure:
+    """What each choice changes, a row a choice and a panel a quantity, beside what a seed changes.
+
+    Args:
+        panels: of the same choices, from top to bottom. What a seed alone changes is shaded, and
+            a change within it is drawn open.
+        title: the figure's message.
+    """
+    choices = list(panels[0].found)
+    height = 0.36 * len(choices) + 1.6
+    figure, row = plt.subplots(1, len(panels), figsize=(7.2, height), sharey=True, squeeze=False)
+    for axes, panel in zip(row[0], panels, strict=True):
+        none = 1.0 if panel.factors else 0.0
+        low, high = (
+            (1 / panel.spread, panel.spread) if panel.factors else (-panel.spread, panel.spread)
+        )
+        axes.axvspan(low, high, color=PALETTE["grey"], alpha=0.25, linewidth=0)
+        axes.axvline(none, color=PALETTE["black"], linewidth=1)
+        for place, value in enumerate(panel.found[choice] for choice in choices):
+            colour = PALETTE["grey"] if low <= value <= high else PALETTE["blue"]
+            face = "none" if low <= value <= high else colour
+            axes.plot([none, value], [place, place], color=colour, linewidth=1)
+            axes.plot(value, place, "o", color=colour, markerfacecolor=face)
+        if panel.factors:
+            axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"×{value:g}"))
+        axes.set_title(panel.quantity, fontsize=10, fontweight="normal")
+        axes.margins(x=0.12)
+    row[0, 0].set_yticks(range(len(choices)), map(_with_symbols, choices))
+    row[0, 0].set_ylim(len(choices) - 0.5, -0.5)
+    seeds = Patch(color=PALETTE["grey"], alpha=0.25, linewidth=0, label="what a seed alone changes")
+    figure.legend(handles=[seeds], loc="outside lower center")
+    headline(figure, title)
+    return figure
+
+
+def _with_symbols(label: str) -> str:
+    """The terms of a label as formulas."""
+    return re.sub(r"L_\w", r"$\g<0>$", label)
 
 
 def _look(label: str, place: int) -> tuple[str, str]:

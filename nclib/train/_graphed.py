@@ -13,15 +13,21 @@ Outputs = tuple[Float[Tensor, "B P"], Float[Tensor, "B K"]]
 
 
 class _Called(nn.Module):
-    """The network as a module of its own, since capturing replaces a module's forward."""
+    """The network as a module of its own, since capturing replaces a module's forward.
 
-    def __init__(self, network: nn.Module) -> None:
+    Autocast is for the forward pass alone, as in an eager step: around the capture it would round
+    the backward pass of what a network computes in float32.
+    """
+
+    def __init__(self, network: nn.Module, mixed: bool) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.mixed = network, mixed
 
     def forward(self, images: Tensor) -> Outputs:
         """Features and scores."""
-        outputs: Outputs = self.network(images)
+        # A cached cast would be missing from the graph.
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed, cache_enabled=False):
+            outputs: Outputs = self.network(images)
         return outputs
 
 
@@ -42,15 +48,8 @@ def graphed(
     kept = {name: value.clone() for name, value in network.state_dict().items()}
     device = next(network.parameters()).device
     sample = torch.zeros(shape, device=device).to(memory_format=torch.channels_last)
-    called = _Called(network).train()
-    mixed = torch.autocast(
-        "cuda",
-        dtype=torch.bfloat16,
-        enabled=precision == "bf16-mixed",
-        cache_enabled=False,  # a cached cast would be missing from the graph
-    )
-    with mixed:
-        replayed: Any = torch.cuda.make_graphed_callables(called, (sample,))
+    called = _Called(network, precision == "bf16-mixed").train()
+    replayed: Any = torch.cuda.make_graphed_callables(called, (sample,))
     network.load_state_dict(kept)  # the rehearsals moved batch norm's statistics
     network.zero_grad(set_to_none=True)
 

@@ -42,7 +42,7 @@ class Progress:
         line = (
             f"{self._config.id}  epoch {epoch['epoch']}/{self._last}  "
             f"loss {epoch['loss']:.4f}  accuracy {epoch['train_accuracy']:.1%}  "
-            f"NC1 {collapse[-1]['report']['nc1']:.3g}  "
+            f"NC1 {float(collapse[-1]['report']['nc1']):.3g}  "
             f"{images_per_second:,.0f} images/s  {left} left"
         )
         sys.stderr.write(f"\r{line:<100}")

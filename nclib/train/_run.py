@@ -52,6 +52,8 @@ class Run:
         self.device = self.fabric.device
         if self.device.type == "cpu":
             keep_freed_memory()
+        else:
+            torch.backends.cudnn.benchmark = True  # the shapes of batches do not change
         self.images = _images.load(config, self.device)
         self.info, self.labels = self.images.info, self.images.labels
         self.statistics = data.statistics(config.dataset, config.normalisation)
