@@ -9,7 +9,7 @@ import torch
 
 from nclib import data, ufm
 from nclib.runs import RunConfig
-from nclib.train import DivergedError, fit, learning_rate
+from nclib.train import DivergedError, StoppedError, fit, learning_rate
 from nclib.train import _fit as fit_module
 
 
@@ -171,6 +171,26 @@ def test_an_augmented_convolutional_run_resumes_to_the_same_bits(
     resumed, straight = fit(run, checkpoint=path), fit(run)
     assert_same(resumed, straight)
     assert resumed.final["objective"] != fit(run.replace(augment=False)).final["objective"]
+
+
+def test_a_run_that_goes_on_elsewhere_names_both_devices(tmp_path, monkeypatch):
+    path = tmp_path / "state.pt"
+    here = fit(config(epochs=1)).provenance["device"]
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_module, "describe", lambda device: "NVIDIA H200")
+        interrupted(monkeypatch, config(), after=2, checkpoint=path, checkpoint_every=1)
+    found = fit(config(), checkpoint=path).provenance["device"]
+    assert found == f"NVIDIA H200, then {here}"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="on a GPU the run's tensors are its own")
+def test_a_run_on_cuda_goes_on_from_the_middle_of_an_epoch(tmp_path, small_cifar):
+    run = config(dataset="cifar10", model="convnet", width=4, augment=True, per_class=3)
+    run = run.replace(batch_size=8, epochs=3)
+    path = tmp_path / "state.pt"
+    with pytest.raises(StoppedError):
+        fit(run, checkpoint=path, until=0.0)
+    assert len(fit(run, checkpoint=path).epochs) == 3
 
 
 def test_a_damaged_checkpoint_is_refused_by_name(tmp_path):

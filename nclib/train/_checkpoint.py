@@ -19,14 +19,16 @@ def save(path: Path, config: RunConfig, state: dict[str, Any]) -> None:
     write_atomic(path, buffer.getvalue())
 
 
-def load(path: Path, config: RunConfig, device: torch.device | str) -> dict[str, Any]:
-    """Read the state that :func:`save` wrote.
+def load(path: Path, config: RunConfig) -> dict[str, Any]:
+    """Read the state that :func:`save` wrote, on whatever device, into the CPU's memory.
+
+    States of generators belong there, and everything else is copied to where it is used.
 
     Raises:
         ValueError: if the file cannot be read, or belongs to another configuration.
     """
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise ValueError(
             f"{path} is no readable checkpoint ({type(error).__name__}); "

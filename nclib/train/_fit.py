@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nclib._io import rescue_path
 from nclib.runs._config import RunConfig
-from nclib.runs._provenance import provenance
+from nclib.runs._provenance import describe, provenance
 from nclib.runs._record import RunRecord
 from nclib.train import _checkpoint, _evaluate, _precision, _processes
 from nclib.train._memory import peak_memory_mib
@@ -78,12 +78,17 @@ def _fitted(
 ) -> tuple[RunRecord, dict[str, Tensor]]:
     """What :func:`fit` does; the record, and the weights of the finished network."""
     run = Run(config, _base_network(config, base, progress, checkpoint, checkpoint_every, until))
-    course = _Course([], {"train": [], "test": []}, 0.0, None)
+    here = describe(run.device)
+    course = _Course([], {"train": [], "test": []}, 0.0, None, (here,))
     if checkpoint is not None and checkpoint.exists():
-        state = _checkpoint.load(checkpoint, config, run.device)
+        state = _checkpoint.load(checkpoint, config)
         run.load_state(state["run"])
         course = _Course(
-            state["epochs"], state["collapse"], state["seconds"], state.get("position")
+            state["epochs"],
+            state["collapse"],
+            state["seconds"],
+            state["position"],
+            tuple(dict.fromkeys((*state["devices"], here))),
         )
     with Stop(until, listen=checkpoint is not None) as stop:
         course = _train(run, course, stop, progress, checkpoint, checkpoint_every)
@@ -102,6 +107,7 @@ class _Course(NamedTuple):
     collapse: dict[str, list[dict[str, Any]]]
     seconds: float
     position: tuple[Any, ...] | None  # within the epoch that follows
+    devices: tuple[str, ...]  # those that it was trained on, in this order
 
 
 def _train(
@@ -113,7 +119,7 @@ def _train(
     checkpoint_every: int,
 ) -> _Course:
     """Go on until the last epoch, or until it is to stop."""
-    config, (epochs, collapse, seconds, position) = run.config, course
+    config, (epochs, collapse, seconds, position, devices) = run.config, course
     first, last = run.stage.start, run.stage.end
     if not collapse["train"]:
         _measure(run, collapse, epoch=first)
@@ -121,7 +127,8 @@ def _train(
 
     def save(position: Position | None) -> None:
         if checkpoint is not None:
-            state = _Course(epochs, collapse, seconds, position and tuple(position))._asdict()
+            reached = _Course(epochs, collapse, seconds, position and tuple(position), devices)
+            state = reached._asdict()
             _save(checkpoint, config, {"run": run.state(), **state})
 
     kept = "the same call goes on from there" if checkpoint else "without a checkpoint"
@@ -147,7 +154,7 @@ def _train(
         if told and epoch < last:
             raise StoppedError(f"run {config.id} stopped after epoch {epoch} of {last}; {kept}")
     shown.close()
-    return _Course(epochs, collapse, seconds, None)
+    return _Course(epochs, collapse, seconds, None, devices)
 
 
 def _save(
@@ -180,7 +187,7 @@ def _base_network(
     if first is None:
         return None
     if base is not None:
-        return _checkpoint.load(base, first, "cpu")["network"]
+        return _checkpoint.load(base, first)["network"]
     before = None
     if checkpoint is not None:
         before = checkpoint.with_name(f"{first.id}-for-{checkpoint.name}")
@@ -197,7 +204,7 @@ def _measure(run: Run, collapse: dict[str, list[dict[str, Any]]], epoch: int) ->
 
 
 def _record(run: Run, course: _Course) -> RunRecord:
-    config, (epochs, collapse, seconds, _) = run.config, course
+    config, (epochs, collapse, seconds, _, devices) = run.config, course
     train, test = run.passed("train").whole(), run.passed("test").whole()
     final = _evaluate.finals(train, test, run.counts, run.objective)
     reached = [(e["test_accuracy"], -e["epoch"]) for e in epochs if "test_accuracy" in e]
@@ -209,6 +216,7 @@ def _record(run: Run, course: _Course) -> RunRecord:
         final[f"test_accuracy_noise_{std:g}"] = noisy.accuracy
     origin = {
         **provenance(run.device),
+        "device": ", then ".join(devices),
         "train_seconds": round(seconds, 1),
         "peak_memory_mib": peak_memory_mib(run.device),
     }
