@@ -121,7 +121,8 @@ def _difference(written: Any, found: Any, where: str = "the manifest") -> str | 
     elif written == found:
         return None
     else:
-        return f"{where} is {_short(written)}, but the data give {_short(found)}"
+        begin = _first_difference(written, found)
+        return f"{where} is {_short(written, begin)}, but the data give {_short(found, begin)}"
     for key, a, b in pairs:
         difference = _difference(a, b, key if where == "the manifest" else f"{where}.{key}")
         if difference is not None:
@@ -129,6 +130,19 @@ def _difference(written: Any, found: Any, where: str = "the manifest") -> str | 
     return None
 
 
-def _short(value: Any) -> str:
+def _first_difference(one: Any, other: Any) -> int:
+    """Where two texts begin to differ; 0 for other values."""
+    if not (isinstance(one, str) and isinstance(other, str)):
+        return 0
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _short(value: Any, begin: int = 0) -> str:
+    """A value in at most 80 characters, among them the one at ``begin``."""
     text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    if len(text) <= 80:
+        return text
+    if begin < 60:
+        return f"{text[:77]}..."
+    return f"...{text[begin - 20 : begin + 50]}..."

@@ -37,7 +37,7 @@ PUBLISHED = {
     "cifar100-lt-200": "74508e2d881b880e27d7e764e8a11e9ef9f7cf8ff6b17718f6d26d1b817d8657",
 }
 
-_NAME = re.compile(r"(?P<base>.+)-lt-(?P<ratio>[^-]+)(?:-(?!seed)(?P<kind>[^-]+))?(?:-seed(\d+))?")
+_NAME = re.compile(r"(?P<base>.+)-lt-(?P<ratio>[^-_]+)(?:-(?!seed)(?P<kind>[^-]+))?(?:-seed(\d+))?")
 
 
 def recipe(name: str) -> Recipe | None:

@@ -387,6 +387,22 @@ def test_an_edited_index_is_found_by_verify():
     assert "indices.9 is '1 2 3 4 5 6 7', but the data give" in output
 
 
+def test_the_place_of_an_edit_in_a_long_list_is_shown():
+    command("build", "digits-lt-20-step")
+    path = manifest_path("digits-lt-20-step")
+    manifest = json.loads(path.read_text())
+    *others, last = manifest["indices"][0].split()
+    manifest["indices"][0] = " ".join([*others, "7777"])
+    path.write_text(json.dumps(manifest))
+    _, output = command("verify", "digits-lt-20-step")
+    assert f"{others[-1]} 7777'" in output
+    assert f"{others[-1]} {last}'" in output
+
+
+def test_a_ratio_is_a_plain_number():
+    assert command("build", "digits-lt-1_0")[0] != 0
+
+
 def test_a_seed_in_the_name_gives_another_subset_of_the_same_counts():
     manifests = []
     for name in ("digits-lt-10", "digits-lt-10-seed1"):

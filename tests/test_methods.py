@@ -8,6 +8,7 @@ from nclib import data, losses
 from nclib.methods import METHODS
 from nclib.runs import RunConfig, get, ledger
 from nclib.train import fit
+from nclib.train._centres import ClassCentres
 
 
 def config(method, **changes):
@@ -134,6 +135,21 @@ def test_regularisers_collapse_the_features_whatever_the_centres(centres):
     plain = fit(config("ce", **fields))
     spread = [record.report("train").nc1_ratio for record in (with_term, plain)]
     assert spread[0] < 0.8 * spread[1]
+
+
+def test_a_learnable_centre_goes_a_kth_of_its_way_to_the_batch_mean():
+    """As in the released code, whatever the strength of the term."""
+    features, labels = torch.randn(6, 3), torch.tensor([0, 0, 1, 1, 1, 2])
+    means, _ = losses.class_means(features, labels, 4)
+    for strength in (0.01, 1.0):
+        centres = ClassCentres("learnable", 4, 3, torch.Generator(), strength)
+        before = centres.free.detach().clone()
+        optimizer = centres.optimizer()
+        (strength * losses.within_class(features, labels, centres.free)).backward()
+        optimizer.step()
+        expected = before[:3] + (means[:3] - before[:3]) / 4
+        assert torch.allclose(centres.free.detach()[:3], expected, atol=1e-6)
+        assert torch.equal(centres.free.detach()[3], before[3])
 
 
 def test_inverse_weights_are_those_of_the_training_set():

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from nclib.runs import RunConfig, RunRecord
 from nclib.train import fit
+from nclib.train._run import Run
 
 WORKER = str(Path(__file__).parent / "workers.py")
 
@@ -39,6 +41,25 @@ def start(folder, runs, *launcher):
     return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
+LAUNCHER = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+def test_two_processes_measure_the_network_that_is_kept(tmp_path):
+    """Batch norm has the statistics of a process's own images, and one process's are kept."""
+    run_of_two = config(method="etf-dr", feature_layer="native", ema=0.9)
+    assert start(tmp_path, [run_of_two], *LAUNCHER).wait(timeout=300) == 0
+    kept = torch.load(tmp_path / "network.pt", weights_only=True)["network"]
+    assert any("running_mean" in name for name in kept)
+    run = Run(run_of_two, None)
+    run.averaged.module.load_state_dict(kept)
+    record = RunRecord.load(tmp_path / "record.json")
+    for split, name in (("train", "class_means"), ("test", "test_class_means")):
+        passed = run.passed(split)
+        labels = passed.labels
+        means = torch.stack([passed.features[labels == k].mean(0) for k in range(10)])
+        np.testing.assert_allclose(record.arrays[name], means.cpu().numpy(), atol=1e-5)
+
+
 def test_two_processes_train_as_one_does(tmp_path):
     """No batch norm, whose statistics are those of a process's part of the batch."""
     run = config(mixup=1.0, ema=0.9, method_options={"centres": "ema", "drw_epoch": 2})
@@ -46,8 +67,7 @@ def test_two_processes_train_as_one_does(tmp_path):
     contrast = config(method="tsc-features", method_options=queue, epochs=1)
     branches = config(method="bbn", model="mlp-branches", epochs=2)
     stages = config(method="ce-crt", epochs=1, method_options={"second_epochs": 1})
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    assert start(tmp_path, [run, contrast, branches, stages], *launcher).wait(timeout=300) == 0
+    assert start(tmp_path, [run, contrast, branches, stages], *LAUNCHER).wait(timeout=300) == 0
     others = {"record1": contrast, "record2": branches, "record3": stages}
     for name, other in others.items():
         found, expected = RunRecord.load(tmp_path / f"{name}.json"), fit(other)

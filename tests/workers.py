@@ -10,7 +10,7 @@ from nclib.train import fit
 
 
 def main(folder: str, *texts: str) -> None:
-    """Train each with a checkpoint an epoch; leave ``record.json``, ``record1.json``…"""
+    """Train each with a checkpoint an epoch; leave ``record.json``, ``network.pt``, and so on."""
     torch.set_num_threads(1)
     place = Path(folder)
     for number, text in enumerate(texts):
@@ -20,6 +20,7 @@ def main(folder: str, *texts: str) -> None:
             progress=False,
             checkpoint=place / f"state{again}.pt",
             checkpoint_every=1,
+            network=place / f"network{again}.pt",
         )
         record.save(place / f"record{again}.json")
 

@@ -242,6 +242,8 @@ class RunConfig(BaseModel):
                 f"milestones is {self.milestones} with schedule {self.schedule!r}, expected some "
                 f"with 'step' and none otherwise"
             )
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"milestones is {self.milestones}, expected epochs in rising order")
         for milestone in self.milestones:
             if not 0 < milestone < self.epochs:
                 raise ValueError(

@@ -16,23 +16,33 @@ class ClassCentres(nn.Module):
     - ``batch``: :math:`\mu_k`, the mean of the batch's features of class k; gradients flow through.
     - ``ema``: :math:`0.9\,c_k + 0.1\,\mu_k` with the centre :math:`c_k` before the batch, constant;
       a class starts at its first mean.
-    - ``learnable``: parameters from a standard normal distribution, with an SGD of their own at
-      learning rate 0.5, without momentum or decay, as in the released code of Liu et al. (2023);
-      that code also divides :math:`L_W` by K, and the centres' gradient by :math:`\lambda_1`.
+    - ``learnable``: parameters from a standard normal distribution, with a plain SGD of their own
+      at the rate :math:`0.5/(\lambda_1K)`, so that :math:`L_W` moves a centre by 1/K of its way to
+      the batch's mean: as in the released code of Liu et al. (2023), where the rate is 0.5, the
+      loss has :math:`L_W/K`, and the centres' gradient is divided by :math:`\lambda_1`.
 
     Args:
         kind: one of these.
         num_classes: K.
         dim: P.
         generator: of the first learnable centres.
+        strength: :math:`\lambda_1` of the term that pulls to the centres; 0: there is none, and
+            learnable centres have the rate 0.5.
     """
 
     running: Tensor
     seen: Tensor
 
-    def __init__(self, kind: str, num_classes: int, dim: int, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        kind: str,
+        num_classes: int,
+        dim: int,
+        generator: torch.Generator,
+        strength: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.kind = kind
+        self.kind, self.rate = kind, 0.5 / (strength * num_classes) if strength else 0.5
         if kind == "learnable":
             self.free = nn.Parameter(torch.randn(num_classes, dim, generator=generator))
         elif kind == "ema":
@@ -42,7 +52,9 @@ class ClassCentres(nn.Module):
 
     def optimizer(self) -> torch.optim.Optimizer | None:
         """Of the learnable centres."""
-        return torch.optim.SGD(self.parameters(), lr=0.5) if self.kind == "learnable" else None
+        return (
+            torch.optim.SGD(self.parameters(), lr=self.rate) if self.kind == "learnable" else None
+        )
 
     def forward(
         self, features: Float[Tensor, "B P"], labels: Int64[Tensor, " B"], *, update: bool = True

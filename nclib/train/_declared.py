@@ -60,7 +60,9 @@ class MethodObjective:
         self.centres: ClassCentres | None = None
         if self.terms:
             kind = str(options["centres"])
-            self.centres = ClassCentres(kind, len(counts), dim, generator).to(counts.device)
+            pull = float(options.get("lam_within", options.get("lam_center", 0.0)))
+            centres = ClassCentres(kind, len(counts), dim, generator, pull)
+            self.centres = centres.to(counts.device)
         self.contrast: MomentumContrast | None = None
         if first and method.contrast is not None:
             self.contrast = MomentumContrast(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from nclib.runs import _torchrun
 from nclib.train import _precision
@@ -68,6 +68,15 @@ def wait() -> None:
     """Until all processes are here."""
     if world_size() > 1:
         dist.barrier()
+
+
+def same_buffers(*modules: nn.Module | None) -> None:
+    """The first process's buffers everywhere: batch norm's statistics are of each one's images."""
+    if world_size() == 1:
+        return
+    for module in modules:
+        for buffer in module.buffers() if module is not None else ():
+            dist.broadcast(buffer, 0)
 
 
 def own(rows: Tensor) -> Tensor:

@@ -161,6 +161,7 @@ class Run:
                 recent.clear()
             if told:
                 return Position(number + 1, draws.get_state(), *sums.tolist())
+        _processes.same_buffers(self.network, self.averaged)
         self._check_scores(inputs[0], step, epoch, rate)
         loss, correct = (sums / len(self.labels)).tolist()
         return {"loss": loss, "train_accuracy": correct, "lr": rate}

@@ -31,9 +31,24 @@ DIGITS_NOISE = (0.01, 0.02, 0.03, 0.04)
 WEIGHT_DECAY = {"printed": 5e-3, "released": 5e-4}
 
 _MIXUP = 1.0  # Beta(1, 1), as the peers have it; the paper does not print its parameter
-_LAMBDAS = {"digits": (0.01, 0.1), "cifar10": (0.01, 0.1), "cifar100": (0.01, 0.5)}  # Table 1
-_LATE = ("cifar100",)  # the terms start halfway
+_LAMBDAS = {  # Table 1
+    "digits": (0.01, 0.1),
+    "cifar10": (0.01, 0.1),
+    "cifar100": (0.01, 0.5),
+    "imagenet-lt": (0.05, 1.0),
+}
+_LATE = ("cifar100", "imagenet-lt")  # the terms start halfway
+_IMAGENET: dict[str, Any] = {  # long-tailed as it is published, and streamed
+    "imbalance": 1.0,
+    "model": "resnext50",
+    "normalisation": "own",
+    "schedule": "cosine",
+    "lr": 0.05,
+    "batch_size": 256,
+}
 _LONG = {"fcl": 1000, "kcl": 1000, "tsc": 1000}  # epochs, as TSC's authors train on CIFAR
+# Experts share a ResNet-32 here, and the contrasts have 1,000 epochs and at most 129 targets.
+_CIFAR_ALONE = ("ride", "kcl", "tsc")
 _NOISY = ("ce", "ce-nc", "ce-drw", "nc-drw")  # the methods of Table 6
 
 _COMMON = {"paper": "inducing-nc", "schedule": "step", "lr": 0.1, "feature_layer": "native"}
@@ -82,13 +97,16 @@ def config(
         options: of the method, where they differ from the paper's.
         changes: fields of the run; the schedule follows ``epochs``.
     """
-    fields = {**_COMMON, **_PROFILES[profile], "profile": profile, "method": method, **changes}
+    fields = {**_COMMON, **_PROFILES[profile], "profile": profile, "method": method}
+    if changes.get("dataset") == "imagenet-lt":
+        fields |= _IMAGENET
+    fields |= changes
     fields["model"] = _model(fields["model"], method)
     epochs, info = fields["epochs"], data.info(fields["dataset"])
     fields = {
         **_network(fields["model"], method, info),
         "weight_decay": WEIGHT_DECAY["released"],
-        "milestones": (8 * epochs // 10, 9 * epochs // 10),
+        "milestones": (8 * epochs // 10, 9 * epochs // 10) if fields["schedule"] == "step" else (),
         "warmup_epochs": max(1, epochs // 40),
         # A second stage too: so it starts from the network that is in the table.
         "noise": _noise(fields["dataset"]) if {method, METHODS[method].base} & {*_NOISY} else (),
@@ -132,19 +150,18 @@ def _network(model: str, method: str, info: data.DatasetInfo) -> dict[str, Any]:
 
 
 def of(source: Source, profile: str, seed: int, **changes: Any) -> RunConfig | None:
-    """The run behind a number of a table; None for ImageNet-LT, whose images are not ours to give.
+    """The run behind a number of a table.
 
+    None for ImageNet-LT at another profile than the paper's, and with a method that is declared for
+    CIFAR alone.
     Mixup, which the paper says that it used, and longer training where a method's authors train
     longer, belong to the paper profile alone.
     """
-    if source.dataset not in _LAMBDAS:
+    fields: dict[str, Any] = {"dataset": source.dataset, "seed": seed}
+    if source.dataset != "imagenet-lt":
+        fields |= {"imbalance": source.imbalance, "model": source.model}
+    elif profile != "paper" or source.method.startswith(_CIFAR_ALONE):
         return None
-    fields: dict[str, Any] = {
-        "dataset": source.dataset,
-        "imbalance": source.imbalance,
-        "model": source.model,
-        "seed": seed,
-    }
     if profile == "paper":
         fields["mixup"] = _MIXUP if source.mixup else 0.0
         fields["epochs"] = _LONG.get(source.method, _PROFILES["paper"]["epochs"])
@@ -181,6 +198,8 @@ def published(profile: str) -> dict[str, list[RunRecord]]:
 def grid(profile: str, *, seeds: Sequence[int] | None = None, **changes: Any) -> list[RunConfig]:
     """The runs that the chapter shows, in the order in which they are wanted.
 
+    Without those on ImageNet-LT, whose images are not ours to give: :func:`of` makes them.
+
     Args:
         profile: ``smoke``, ``laptop`` or ``paper``.
         seeds: None: those of the profile.
@@ -209,10 +228,11 @@ def _laptop(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[RunConfig
     yield from variants("laptop", seed=seeds[0], **changes).values()
 
 
-def _paper(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[RunConfig | None]:
+def _paper(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[RunConfig]:
     """Tables 3 and 7 at ratio 100, then 2, 5 and 6, then ratio 10; what takes longer comes last."""
-    runs = _paper_by_table(seeds, changes)
-    return sorted(runs, key=lambda run: run is not None and run.method in _LONG)
+    runs = (run for run in _paper_by_table(seeds, changes) if run is not None)
+    ours = (run for run in runs if run.dataset != "imagenet-lt")
+    return sorted(ours, key=lambda run: run.method in _LONG)
 
 
 def _paper_by_table(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[RunConfig | None]:
@@ -244,8 +264,9 @@ def variants(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunCon
     r"""NC-DRW as the paper states it (first), and with one choice of its released code at a time.
 
     On real images all of them in bfloat16, which is half the time where there are instructions for
-    it. The code divides :math:`L_W` by K, which is to divide :math:`\lambda_1`. Its network has one
-    more block a stage than a ResNet-32. Of the two ways to normalise CIFAR's pixels, the one that
+    it. The code divides :math:`L_W` by K, which is to divide :math:`\lambda_1`; together with its
+    learnable centres these are its two terms exactly. Its network has one more block a stage than a
+    ResNet-32. Of the two ways to normalise CIFAR's pixels, the one that
     the profile does not have is a variant too.
     """
     mixup = _MIXUP if profile == "paper" else 0.0
@@ -263,6 +284,9 @@ def variants(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunCon
         "centres: moving average": switched({"centres": "ema"}),
         "centres: learnable": switched({"centres": "learnable"}),
         "L_W divided by K": switched({"lam_within": within / classes}),
+        "both: learnable, L_W / K": switched(
+            {"centres": "learnable", "lam_within": within / classes}
+        ),
         "without mixup" if mixup else "with mixup": switched(mixup=0.0 if mixup else _MIXUP),
         "weight decay 0.005": switched(weight_decay=WEIGHT_DECAY["printed"]),
     }
