@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -120,7 +118,8 @@ def train(
 
     Stopped by the time limit or SIGTERM, it saves what it was training and exits with status 3; the
     same command goes on, also on another machine with the folder that NCLIB_CACHE names. A run that
-    fails stops no other; it is named at the end, and the status is 1.
+    fails, or whose record cannot be stored, stops no other; it is named at the end, and the status
+    is 1.
 
     With --executor each run is a job of its own, and what stands behind -- goes to Snakemake:
     nclib train --grid GRID --executor slurm --jobs 20 -- --default-resources slurm_partition=gpu
@@ -156,22 +155,30 @@ def train(
             for made in runs.get_all(configs, jobs=jobs, recompute=recompute, until=until):
                 if not _torchrun.leads():
                     continue
-                find = ledger.cache_path if recompute else ledger.find_path
-                place = find(made.config)
+                place = ledger.holder(made, published=not recompute)
                 if publish:
                     try:
                         place = ledger.publish(made)
-                    except OSError as error:  # the record is in the cache: the others go on
+                    except OSError as error:  # the others go on
                         problems.append(f"{made.id} could not be published: {error}")
-                typer.echo(f"{made.id}  {made.profile}  {place}")
+                if place is None:
+                    problems.append(
+                        f"{made.id} could not be stored: neither in "
+                        f"{ledger.cache_path(made.config)} nor in the folder of temporary files"
+                    )
+                else:
+                    typer.echo(f"{made.id}  {made.profile}  {place}")
                 if before is not None:
                     _compare(before, made)
         except StoppedError as error:
             if _torchrun.leads():
                 typer.echo(f"nclib: {error}", err=True)
             raise typer.Exit(3) from None
+        finally:
+            for problem in problems:
+                typer.echo(f"nclib: {problem}", err=True)
     if problems:
-        _refuse("\n".join(problems))
+        raise typer.Exit(1)
 
 
 def _in_jobs(
@@ -386,15 +393,16 @@ class _bar:
         )
 
         columns = [TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("cells")]
-        shown = sys.stderr.isatty() and "NCLIB_QUIET" not in os.environ
         from rich.console import Console
+
+        from nclib._terminal import watched
 
         self._progress = Progress(
             *columns,
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,
-            disable=not shown,
+            disable=not watched(),
         )
 
     def __enter__(self) -> Any:

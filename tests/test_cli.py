@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from tiny import chapter
 from typer.testing import CliRunner
 
-from nclib.cli import app
+from nclib.cli import _bar, app
 
 
 @pytest.fixture
@@ -117,10 +118,11 @@ RUN = {"paper": "x", "profile": "smoke", "dataset": "digits", "epochs": 1}
 
 @pytest.fixture
 def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Writes a configuration for --config; data, cache and ledger are empty folders."""
-    for name in ("DATA", "CACHE", "LEDGER"):
+    """Writes a configuration for --config; data, cache, ledger and temporary folder are empty."""
+    for name in ("DATA", "CACHE", "LEDGER", "TEMPORARY"):
         (tmp_path / name).mkdir()
         monkeypatch.setenv(f"NCLIB_{name}", str(tmp_path / name))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "TEMPORARY"))
 
     def write(**changes: object) -> str:
         path = tmp_path / "run.json"
@@ -172,6 +174,67 @@ def test_a_repeated_record_is_compared_and_its_own_file_named(
     assert all(old == new for old, new in values.values())
     # What was trained before is found where it stands.
     assert call("train", "--config", configured(per_class=2))[1].split()[2] == place
+
+
+def test_a_record_that_the_cache_cannot_take_is_named_where_it_is(
+    configured: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["train", "--config", configured(per_class=2)]
+    assert call(*given)[0] == 0  # an older record, in the cache
+    monkeypatch.setattr("nclib.runs.ledger.cache", _full)
+    with pytest.warns(UserWarning, match="No space left"):
+        code, out, err = call(*given, "--recompute")
+    name, _, place = out.split()
+    assert (code, err) == (0, "")
+    assert place == str(tmp_path / "TEMPORARY" / f"nclib-{name}.json")
+    assert call(*given)[1].split()[2] == str(tmp_path / "CACHE" / "runs" / "x" / f"{name}.json")
+
+
+def test_a_record_that_no_file_holds_is_a_failure(
+    configured: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["train", "--config", configured(per_class=2)]
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NCLIB_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="Not a directory"):
+        code, out, err = call(*given)
+    assert (code, out) == (1, "")
+    assert f"could not be stored: neither in {tmp_path / 'file' / 'runs' / 'x'}" in err
+    assert len(err.splitlines()) == 1
+    with pytest.warns(UserWarning, match="Not a directory"):
+        code, out, err = call(*given, "--publish")
+    assert (code, err) == (0, "")
+    assert Path(out.split()[2]).parent == tmp_path / "LEDGER" / "x"
+
+
+def test_what_cannot_be_published_is_named_beside_the_runs_that_failed(
+    configured: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = ({**RUN, "per_class": 2}, {**RUN, "lr": 1e30})
+    Path(configured()).write_text(json.dumps([good, bad]))
+    monkeypatch.setattr("nclib.runs.ledger.publish", _full)
+    code, out, err = call("train", "--grid", str(tmp_path / "run.json"), "--publish")
+    assert code == 1
+    assert Path(out.split()[2]).parent == tmp_path / "CACHE" / "runs" / "x"
+    assert "could not be published: [Errno 28]" in err
+    assert "the loss is" in err
+
+
+def _full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("quiet", [None, "NCLIB_QUIET", "CI"])
+def test_a_terminal_shows_the_bar_unless_the_environment_is_quiet(
+    monkeypatch: pytest.MonkeyPatch, quiet: str | None
+) -> None:
+    for name in ("NCLIB_QUIET", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    if quiet is not None:
+        monkeypatch.setenv(quiet, "1")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert _bar("part/one")._progress.disable == (quiet is not None)
 
 
 def test_of_the_processes_of_torchrun_one_prints(

@@ -454,11 +454,27 @@ def test_logit_adjustment_by_hand():
     assert value.item() == pytest.approx(math.log(82 / 81), rel=1e-12)
 
 
+def test_balanced_softmax_by_hand():
+    # e^z = (2, 1) and n = (3, 1): 6 : 1, so p_y = 6/7 and 1/7.
+    logits = torch.tensor([[math.log(2), 0.0]], dtype=torch.float64)
+    for label, p in enumerate((6 / 7, 1 / 7)):
+        value = losses.balanced_softmax(logits, torch.tensor([label]), [3, 1])
+        assert value.item() == pytest.approx(-math.log(p), rel=1e-12)
+
+
 def test_focal_by_hand():
     # p_y = 3/4.
     logits = torch.tensor([[math.log(3), 0.0]], dtype=torch.float64)
     value = losses.focal(logits, torch.tensor([0]), gamma=2.0)
     assert value.item() == pytest.approx(math.log(4 / 3) / 16, rel=1e-12)
+
+
+def test_class_balanced_focal_by_hand():
+    # p_y = 3/4 and twice 1/2: (1/4)² log 4/3, (1/2)² log 2. β = 1/2 weighs n = (1, 3) as 7 : 4.
+    logits = torch.tensor([[math.log(3), 0.0], [0.0, 0.0], [0.0, 0.0]], dtype=torch.float64)
+    value = losses.cb_focal(logits, torch.tensor([0, 1, 1]), [1, 3], beta=0.5, gamma=2.0)
+    expected = (7 * math.log(4 / 3) / 16 + 2 * 4 * math.log(2) / 4) / (7 + 4 + 4)
+    assert value.item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_label_aware_smoothing_by_hand():

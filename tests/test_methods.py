@@ -271,6 +271,7 @@ BRANCHES = {"model": "mlp-branches", "feature_dim": 32}
         ("ce", {"feature_dim": 8}, "feature_dim is 8.*native features of dimension 16"),
         ("etf-dr", {"width": 8, "feature_dim": 8}, "10 classes.*at least 9, got 8"),
         ("ce", {"schedule": "step", "milestones": [2]}, "milestone 2 is beyond the schedule"),
+        ("ce", {"schedule": "step", "milestones": [1, 1]}, "expected epochs in rising order"),
         ("ce", {"schedule": "step"}, r"milestones is \(\) with schedule 'step'"),
         ("ce", {"milestones": [1]}, r"milestones is \(1,\) with schedule 'cosine'"),
         ("ce", {"lam_w": 0.1}, "lam_w is 0.1, but method is 'ce', not 'plain'.*expected 0.0"),

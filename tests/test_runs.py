@@ -57,6 +57,8 @@ def record(run, **changes):
 def own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("NCLIB_LEDGER", str(tmp_path / "ledger"))
     monkeypatch.setenv("NCLIB_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
 
 
 # Configurations
@@ -348,7 +350,7 @@ def test_a_file_that_is_no_record_is_refused(tmp_path):
 
 
 def test_a_failed_save_leaves_the_old_record_and_no_litter(tmp_path, monkeypatch):
-    path = tmp_path / "run.json"
+    path = tmp_path / "records" / "run.json"
     record(config()).save(path)
     before = path.read_bytes()
 
@@ -359,7 +361,7 @@ def test_a_failed_save_leaves_the_old_record_and_no_litter(tmp_path, monkeypatch
     with pytest.raises(OSError, match="No space left"):
         record(config(seed=1)).save(path)
     assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
+    assert list(path.parent.iterdir()) == [path]
 
 
 # Provenance
@@ -506,18 +508,55 @@ def full_disk(monkeypatch):
         monkeypatch.setattr(f"{module}.write_atomic", write)
 
 
-def test_a_full_disk_loses_no_finished_run(full_disk, tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+@pytest.fixture(params=["full", "absent"])
+def full_disks(full_disk, monkeypatch, request):
+    """Nor in the folder of temporary files, or there is none."""
+    if request.param == "full":
+        monkeypatch.setattr(tempfile, "tempdir", str(ledger.cache_root()))
+        return
+
+    def absent():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", absent)
+
+
+def test_a_full_disk_loses_no_finished_run(full_disk, tmp_path):
     with pytest.warns(UserWarning, match="No space left") as told:
         made = get(config(epochs=2))
     assert "the record is in" in str(told[-1].message)
-    assert RunRecord.load(tmp_path / f"nclib-{made.id}.json").final == made.final
+    path = tmp_path / "temporary" / f"nclib-{made.id}.json"
+    assert RunRecord.load(path).final == made.final
+    assert ledger.holder(made) == path
+    assert ledger.find(made.config) is None  # what lies there is never read by itself
 
 
-def test_a_second_stage_goes_on_where_the_first_ones_network_cannot_be_kept(
-    full_disk, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def test_a_record_in_no_file_is_told_from_an_older_one(full_disks):
+    with pytest.warns(UserWarning, match="No space left") as told:
+        made = get(config())
+    assert "the checkpoint, if it could be saved" in str(told[-1].message)
+    assert ledger.find(config()) is None
+    ledger.publish(record(config()))
+    assert ledger.holder(made) is None
+    ledger.publish(made)
+    assert ledger.holder(made) == ledger.find_path(config())
+    assert ledger.holder(made, published=False) is None
+
+
+def test_a_first_stage_whose_network_is_nowhere_is_named(full_disks):
+    run = config(method="ce-crt", method_options={"second_epochs": 1})
+    first = run.first_stage()
+    message = f"network of the first stage, run {first.id}, could not be stored: neither in "
+    with (
+        pytest.warns(UserWarning, match="No space left"),
+        pytest.raises(
+            FileNotFoundError, match=message + re.escape(str(ledger.network_path(first)))
+        ),
+    ):
+        get(run)
+
+
+def test_a_second_stage_goes_on_where_the_first_ones_network_cannot_be_kept(full_disk, monkeypatch):
     trained = []
     real = train._run.Run.train_epoch
 
@@ -535,11 +574,11 @@ def test_a_second_stage_goes_on_where_the_first_ones_network_cannot_be_kept(
 
 
 def test_a_record_that_could_not_be_written_is_made_again_from_its_checkpoint(monkeypatch):
-    def full(_):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "cache", full)
+        patch.setattr(RunRecord, "save", full)
         with pytest.warns(UserWarning, match="No space left"):
             made = get(config(epochs=2))
 

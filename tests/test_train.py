@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -208,14 +209,24 @@ def test_another_runs_checkpoint_is_refused(tmp_path, monkeypatch):
         fit(other, checkpoint=path)
 
 
-def test_a_loss_that_is_not_finite_stops_with_step_and_rate_and_keeps_the_checkpoint(tmp_path):
+def test_a_loss_that_is_not_finite_stops_with_step_and_rate_and_keeps_the_checkpoint(
+    tmp_path, monkeypatch
+):
     path = tmp_path / "state.pt"
-    run = config(optimizer="sgd", lr=1e30, schedule="constant", warmup_epochs=0)
-    with pytest.raises(DivergedError, match=r"step \d+ \(epoch 1\) with learning rate 1e\+30"):
-        fit(run, checkpoint=path)
-    early = run.replace(lr=1e-3)
-    assert math.isfinite(fit(early, checkpoint=path, checkpoint_every=2).final["objective"])
-    assert path.exists()
+    run = config(optimizer="sgd")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "nclib.train._run.learning_rate",
+            lambda _, step, steps: 1e-3 if step < 3 * steps else 1e30,
+        )
+        with pytest.raises(DivergedError, match=r"step 13 \(epoch 4\) with learning rate 1e\+30"):
+            fit(run, checkpoint=path, checkpoint_every=2)
+    state = torch.load(path, weights_only=True)
+    assert [entry["epoch"] for entry in state["epochs"]] == [1, 2]
+    assert all(value.isfinite().all() for value in state["run"]["network"].values())
+    with monkeypatch.context() as patch:
+        patch.setattr("nclib.train._run.learning_rate", lambda *_: 1e-3)
+        assert_same(fit(run, checkpoint=path), fit(run))
 
 
 def test_a_network_that_the_last_step_ruins_is_neither_measured_nor_kept(tmp_path, monkeypatch):
@@ -243,6 +254,77 @@ def test_training_is_silent_unless_a_terminal_or_the_caller_asks(capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert "epoch 1/1" in err
+
+
+@pytest.mark.parametrize("quiet", [None, "NCLIB_QUIET", "CI"])
+def test_a_terminal_shows_progress_unless_the_environment_is_quiet(capsys, monkeypatch, quiet):
+    for name in ("NCLIB_QUIET", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    if quiet is not None:
+        monkeypatch.setenv(quiet, "1")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    fit(config(epochs=1))
+    assert ("epoch 1/1" in capsys.readouterr().err) == (quiet is None)
+    fit(config(epochs=1), progress=True)
+    assert "epoch 1/1" in capsys.readouterr().err
+
+
+def test_of_several_processes_the_first_shows_progress(capsys, monkeypatch):
+    monkeypatch.setattr("nclib.train._processes.rank", lambda: 1)
+    fit(config(epochs=1), progress=True)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("columns", [30, 80])
+def test_the_line_of_progress_fits_the_terminal(capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    fit(config(epochs=2), progress=True)
+    before, *lines = capsys.readouterr().err.removesuffix("\n").split("\r")
+    assert before == ""
+    assert [len(line) for line in lines] == [columns - 1] * 2
+    assert all(f"epoch {epoch}/2" in line for epoch, line in enumerate(lines, 1))
+    assert ("NC1" in lines[0]) == (columns == 80)
+
+
+@pytest.mark.parametrize("error", [StoppedError, DivergedError])
+def test_the_line_of_progress_ends_however_training_does(capsys, monkeypatch, error):
+    real = fit_module.Run.train_epoch
+
+    def ending(self, epoch, *rest):
+        if epoch == 2:
+            raise error("so")
+        return real(self, epoch, *rest)
+
+    monkeypatch.setattr(fit_module.Run, "train_epoch", ending)
+    with pytest.raises(error):
+        fit(config(), progress=True)
+    err = capsys.readouterr().err
+    assert "epoch 1/4" in err
+    assert err.endswith("\n")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_metric_that_is_not_finite_is_shown_and_ends_nothing(capsys, monkeypatch, value):
+    real = fit_module._evaluate.collapse
+
+    def collapse(*parts):
+        found = real(*parts)
+        return {**found, "report": {**found["report"], "nc1": value}}  # as reports store it
+
+    monkeypatch.setattr(fit_module._evaluate, "collapse", collapse)
+    fit(config(epochs=1), progress=True)
+    assert f"NC1 {value} " in capsys.readouterr().err
+
+
+def test_the_first_stages_checkpoint_goes_when_the_second_has_ended(tmp_path, monkeypatch):
+    second = {"method": "ce-crt", "method_options": {"second_epochs": 2}}
+    run = config(epochs=2, lam_w=0.0, lam_h=0.0, **second)
+    path = tmp_path / "state.pt"
+    interrupted(monkeypatch, run, after=3, checkpoint=path, checkpoint_every=1)
+    first = tmp_path / f"{run.first_stage().id}-for-state.pt"
+    assert set(tmp_path.iterdir()) == {path, first}
+    assert_same(fit(run, checkpoint=path), fit(run))
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_weight_decay_acts_below_the_features_alone():

@@ -6,6 +6,7 @@ import gc
 import time
 import warnings
 from contextlib import suppress
+from pathlib import Path
 
 import torch
 
@@ -28,18 +29,20 @@ def get(
 
     Training writes checkpoints; interrupted, the next call goes on from the last one. The weights
     of the finished network are cached too: a run that starts from another's takes them there, and
-    trains the other where they are not. What another process is training is waited for.
+    trains the other where they are not. What another process is training is waited for. What the
+    cache cannot take goes to the folder of temporary files, with a warning that names it.
 
     Args:
         config: what to run.
         recompute: train although there is a record, and cache the new one.
-        progress: show a line of progress; None: on a terminal only.
+        progress: show a line of progress; None: as ``nclib.train.fit`` does.
         until: when to stop, as ``nclib.train.fit`` does.
         wait: whether to wait for other processes.
 
     Raises:
         RecordError: if the record's file is torn or was edited.
         DataError: if a run must be trained and its data set is absent or corrupted.
+        FileNotFoundError: if the network that it starts from could not be stored anywhere.
         StoppedError: if training stopped before its end; the next call goes on.
         BusyError: without ``wait``, if another process trains the run or the one it starts from.
     """
@@ -73,8 +76,8 @@ def _train(
         with locked(ledger.checkpoint_path(first), wait=wait):
             if not base.exists():
                 _train(first, progress, until)
-                if not base.exists():  # it could not be written
-                    base = rescue_path(base.name)
+                if not base.exists():
+                    base = _rescued_network(first)
     _check_time(config, until)
     checkpoint, network = ledger.checkpoint_path(config), ledger.network_path(config)
     if _torchrun.leads():
@@ -105,10 +108,22 @@ def _train(
     return record
 
 
+def _rescued_network(first: RunConfig) -> Path:
+    """The network of a first stage that the cache could not take."""
+    path = ledger.network_path(first)
+    with suppress(FileNotFoundError):  # there is no folder of temporary files
+        if (spare := rescue_path(path.name)).exists():
+            return spare
+    raise FileNotFoundError(
+        f"the network of the first stage, run {first.id}, could not be stored: neither in {path} "
+        f"nor in the folder of temporary files"
+    )
+
+
 def _rescue(record: RunRecord, error: OSError) -> None:
     """Keep a record that the cache cannot take."""
-    path = rescue_path(f"{record.id}.json")
     try:
+        path = ledger.rescue_path(record.config)
         record.save(path)
         place = f"the record is in {path}"
     except OSError:

@@ -1,16 +1,20 @@
 """The ledger of run records: published ones in the checkout, others in the user's cache.
 
 Both are laid out as ``<paper>/<id>.json``. The published ledger is ``book/ledger`` beside the
-package, or ``NCLIB_LEDGER``; the cache is the user's cache folder, or ``NCLIB_CACHE``.
+package, or ``NCLIB_LEDGER``; the cache is the user's cache folder, or ``NCLIB_CACHE``. A record
+that the cache could not take waits in the folder of temporary files for its user to move it: what
+lies there is never read by itself.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
 
+from nclib import _io
 from nclib.runs._config import RunConfig
 from nclib.runs._record import RecordError, RunRecord
 
@@ -42,9 +46,36 @@ def find_path(config: RunConfig) -> Path | None:
     return next((path for path in places if path.exists()), None)
 
 
+def holder(record: RunRecord, *, published: bool = True) -> Path | None:
+    """The file that holds this very record, not an older one of its configuration; else None.
+
+    Args:
+        record: the record.
+        published: whether to look at the published one, too.
+    """
+    places = [_place(record.config, published_root())] if published else []
+    places.append(cache_path(record.config))
+    with suppress(FileNotFoundError):  # there is no folder of temporary files
+        places.append(rescue_path(record.config))
+    for path in places:
+        with suppress(OSError, RecordError):
+            if RunRecord.load(path).to_json() == record.to_json():
+                return path
+    return None
+
+
 def cache_path(config: RunConfig) -> Path:
     """Where :func:`cache` saves the record."""
     return _place(config, cache_root() / "runs")
+
+
+def rescue_path(config: RunConfig) -> Path:
+    """Where a record waits that the cache could not take.
+
+    Raises:
+        FileNotFoundError: if there is no folder of temporary files.
+    """
+    return _io.rescue_path(f"{config.id}.json")
 
 
 def cache(record: RunRecord) -> Path:

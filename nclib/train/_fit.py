@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +45,8 @@ def fit(
 
     Args:
         config: what to run.
-        progress: show a line of progress on stderr; None: when that is a terminal.
+        progress: show a line of progress on stderr; None: when that is a terminal, and neither
+            ``NCLIB_QUIET`` nor ``CI`` is set.
         checkpoint: file for the unfinished run's state; if it exists, training goes on from it.
             None: no checkpoints.
         checkpoint_every: epochs between checkpoints.
@@ -64,7 +65,12 @@ def fit(
             checkpoint is saved after the step.
         ValueError: if the checkpoint is damaged or belongs to another configuration.
     """
-    return _fitted(config, progress, checkpoint, checkpoint_every, network, base, until)[0]
+    record, _ = _fitted(config, progress, checkpoint, checkpoint_every, network, base, until)
+    first = config.first_stage()
+    if first is not None and base is None and checkpoint is not None and _processes.rank() == 0:
+        with suppress(OSError):  # what is left behind costs no run
+            _first_checkpoint(checkpoint, first).unlink()
+    return record
 
 
 def _fitted(
@@ -95,7 +101,7 @@ def _fitted(
     record = _record(run, course)
     weights = run.final_state()
     if network is not None:
-        _save(network, config, {"network": weights}, spare=rescue_path(network.name))
+        _save(network, config, {"network": weights}, rescued=True)
     _processes.wait()
     return record, weights
 
@@ -123,7 +129,6 @@ def _train(
     first, last = run.stage.start, run.stage.end
     if not collapse["train"]:
         _measure(run, collapse, epoch=first)
-    shown = Progress(progress, config, first + len(epochs), last)
 
     def save(position: Position | None) -> None:
         if checkpoint is not None:
@@ -132,34 +137,32 @@ def _train(
             _save(checkpoint, config, {"run": run.state(), **state})
 
     kept = "the same call goes on from there" if checkpoint else "without a checkpoint"
-    for epoch in range(first + len(epochs) + 1, last + 1):
-        began = time.perf_counter()
-        made = run.train_epoch(epoch, Position(*position) if position else None, stop)
-        seconds += time.perf_counter() - began
-        position = None
-        if isinstance(made, Position):
-            save(made)
-            raise StoppedError(f"run {config.id} stopped in epoch {epoch} of {last}; {kept}")
-        entry: dict[str, Any] = {"epoch": epoch, **made}
-        epochs.append(entry)
-        if epoch % config.measure_every == 0 or epoch == last:
-            entry.update(_measure(run, collapse, epoch))
-        elif epoch % config.evaluate_every == 0:
-            entry.update(_evaluate.shots(run.passed("test"), run.counts))
-        told = stop()
-        if (epoch - first) % checkpoint_every == 0 or epoch == last or told:
-            save(None)
-        speed = len(epochs) * len(run.labels) / seconds
-        shown.update(entry, speed, collapse["train"])
-        if told and epoch < last:
-            raise StoppedError(f"run {config.id} stopped after epoch {epoch} of {last}; {kept}")
-    shown.close()
+    with closing(Progress(progress, config, first + len(epochs), last)) as shown:
+        for epoch in range(first + len(epochs) + 1, last + 1):
+            began = time.perf_counter()
+            made = run.train_epoch(epoch, Position(*position) if position else None, stop)
+            seconds += time.perf_counter() - began
+            position = None
+            if isinstance(made, Position):
+                save(made)
+                raise StoppedError(f"run {config.id} stopped in epoch {epoch} of {last}; {kept}")
+            entry: dict[str, Any] = {"epoch": epoch, **made}
+            epochs.append(entry)
+            if epoch % config.measure_every == 0 or epoch == last:
+                entry.update(_measure(run, collapse, epoch))
+            elif epoch % config.evaluate_every == 0:
+                entry.update(_evaluate.shots(run.passed("test"), run.counts))
+            told = stop()
+            if (epoch - first) % checkpoint_every == 0 or epoch == last or told:
+                save(None)
+            speed = len(epochs) * len(run.labels) / seconds
+            shown.update(entry, speed, collapse["train"])
+            if told and epoch < last:
+                raise StoppedError(f"run {config.id} stopped after epoch {epoch} of {last}; {kept}")
     return _Course(epochs, collapse, seconds, None, devices)
 
 
-def _save(
-    path: Path, config: RunConfig, state: dict[str, Any], *, spare: Path | None = None
-) -> None:
+def _save(path: Path, config: RunConfig, state: dict[str, Any], *, rescued: bool = False) -> None:
     """Save from one process; a disk that is full costs what is saved, not the run."""
     if _processes.rank() > 0:
         return
@@ -167,8 +170,9 @@ def _save(
         _checkpoint.save(path, config, state)
     except OSError as error:
         where = "training goes on"
-        if spare is not None:
-            with suppress(OSError):
+        if rescued:
+            with suppress(OSError):  # also if there is no folder of temporary files
+                spare = rescue_path(path.name)
                 _checkpoint.save(spare, config, state)
                 where = f"it is in {spare}"
         warnings.warn(f"{path} could not be saved: {error}; {where}", stacklevel=2)
@@ -188,10 +192,13 @@ def _base_network(
         return None
     if base is not None:
         return _checkpoint.load(base, first)["network"]
-    before = None
-    if checkpoint is not None:
-        before = checkpoint.with_name(f"{first.id}-for-{checkpoint.name}")
+    before = None if checkpoint is None else _first_checkpoint(checkpoint, first)
     return _fitted(first, progress, before, checkpoint_every, None, None, until)[1]
+
+
+def _first_checkpoint(checkpoint: Path, first: RunConfig) -> Path:
+    """Where the first stage of a run keeps its state, until the second has ended too."""
+    return checkpoint.with_name(f"{first.id}-for-{checkpoint.name}")
 
 
 def _measure(run: Run, collapse: dict[str, list[dict[str, Any]]], epoch: int) -> dict[str, float]:

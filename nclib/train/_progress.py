@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nclib._terminal import watched
 from nclib.runs._config import RunConfig
+from nclib.train import _processes
 
 
 class Progress:
-    """Rewrites one line of stderr after every epoch.
+    """Rewrites one line of stderr after every epoch; of several processes, the first one does.
 
     Args:
-        enabled: None: when stderr is a terminal, which it is not in a notebook or in CI.
+        enabled: None: when stderr is a terminal, which it is not in a notebook, and neither
+            ``NCLIB_QUIET`` nor ``CI`` is set.
         config: of the run that is shown.
         first: epochs that are done.
         last: its last epoch.
     """
 
     def __init__(self, enabled: bool | None, config: RunConfig, first: int, last: int) -> None:
-        self._enabled = sys.stderr.isatty() if enabled is None else enabled
+        self._enabled = (watched() if enabled is None else enabled) and _processes.rank() == 0
         self._config, self._first, self._last = config, first, last
         self._began = time.monotonic()
         self._shown = False
@@ -39,13 +43,13 @@ class Progress:
         spent = time.monotonic() - self._began
         done = epoch["epoch"] - self._first
         left = datetime.timedelta(seconds=round(spent / done * (self._last - epoch["epoch"])))
-        line = (
-            f"{self._config.id}  epoch {epoch['epoch']}/{self._last}  "
+        line = (  # the beginning of the id, and last what a narrow terminal may lack
+            f"{self._config.id[:8]}  epoch {epoch['epoch']}/{self._last}  {left} left  "
             f"loss {epoch['loss']:.4f}  accuracy {epoch['train_accuracy']:.1%}  "
-            f"NC1 {float(collapse[-1]['report']['nc1']):.3g}  "
-            f"{images_per_second:,.0f} images/s  {left} left"
+            f"NC1 {float(collapse[-1]['report']['nc1']):.3g}  {images_per_second:,.0f} images/s"
         )
-        sys.stderr.write(f"\r{line:<100}")
+        width = shutil.get_terminal_size().columns - 1  # a full line may wrap
+        sys.stderr.write(f"\r{line[:width]:<{width}}")
         sys.stderr.flush()
         self._shown = True
 
