@@ -301,7 +301,9 @@ def choice_changes(panels: Sequence[Changes], *, title: str) -> Figure:
         axes.margins(x=0.12)
     row[0, 0].set_yticks(range(len(choices)), map(_with_symbols, choices))
     row[0, 0].set_ylim(len(choices) - 0.5, -0.5)
-    seeds = Patch(color=PALETTE["grey"], alpha=0.25, linewidth=0, label="what a seed alone changes")
+    seeds = Patch(
+        color=PALETTE["grey"], alpha=0.25, linewidth=0, label="what a seed alone changes (95 %)"
+    )
     figure.legend(handles=[seeds], loc="outside lower center")
     headline(figure, title)
     return figure
