@@ -4,12 +4,12 @@
 
 Images per second of a ResNet-32 with batches of 128, of ``nclib.train`` (images on the device,
 augmented in batch, channels last; in bfloat16 as well where the CPU has instructions for it) and of
-the usual loop (torchvision's data set, PIL transforms, a
-DataLoader with two workers, float32, eager), which has a process of its own, since the engine sets
-how its process allocates memory; the same network on one batch over and over has no data to wait
-for, and what a loop takes beyond that is outside the network. Then what a measurement
-of collapse costs. Where there is CUDA: a long-tailed run of 200 epochs alone, and eight at once,
-from the seconds of a few epochs. CIFAR-10 must lie under the data root (``$NCLIB_DATA``).
+the usual loop (torchvision's data set, PIL transforms, a DataLoader with two workers, float32,
+eager), which has a process of its own, since the engine sets how its process allocates memory; the
+same network on one batch over and over has no data to wait for, and what a loop takes beyond that
+is outside the network. Then what a measurement of collapse costs. Where there is CUDA: a
+long-tailed run of 200 epochs alone, and eight at once, from the seconds of a few epochs. CIFAR-10
+must lie under the data root (``$NCLIB_DATA``).
 """
 
 import argparse

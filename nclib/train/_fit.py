@@ -38,7 +38,8 @@ def fit(
 
     The seed fixes the subset, the initial weights, the batches and the augmentation. On the same
     CPU, with the same versions and number of threads, a configuration gives the same numbers bit by
-    bit, interrupted and resumed or not; the record's provenance differs, since it has the date.
+    bit, interrupted and resumed or not; the record's provenance differs, since it has the date, and
+    names every device that the run was trained on.
     The precision ``bf16-mixed`` is autocast; a CPU without instructions for bfloat16 rounds float32
     to the same, and the provenance says so. On a CPU the process keeps the memory that tensors
     free, up to 2 GiB of it, instead of handing it back to the system.
