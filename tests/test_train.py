@@ -7,11 +7,15 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 
-from nclib import data, ufm
+from nclib import data, models, ufm
+from nclib.methods import METHODS
 from nclib.runs import RunConfig
 from nclib.train import DivergedError, StoppedError, fit, learning_rate
 from nclib.train import _fit as fit_module
+from nclib.train import _run as run_module
+from nclib.train._declared import MethodObjective
 
 
 def config(**changes):
@@ -372,32 +376,109 @@ def test_images_are_normalised_as_the_configuration_says(small_cifar, monkeypatc
     assert_same(found, fit(own))
 
 
+def network_run(**changes):
+    """ResNet-32 on 30 images in batches of 8: the last one, of 6, has a shape of its own."""
+    fields = {
+        "dataset": "cifar10",
+        "model": "resnet32",
+        "width": 16,
+        "feature_layer": "native",
+        "feature_dim": 64,
+        "per_class": 3,
+        "batch_size": 8,
+        "epochs": 3,
+        "lr": 0.01,
+        "optimizer": "sgd",
+        "lam_w": 0.0,
+        "lam_h": 0.0,
+    }
+    return config(**{**fields, **changes})
+
+
+PHASES = {"drw_epoch": 2, "start_epoch": 1}  # the loss of each of three epochs is another
+
+
+@pytest.mark.parametrize("centres", ["batch", "ema", "learnable"])
+def test_a_step_is_recorded_anew_in_every_phase(small_cifar, monkeypatch, centres):
+    """In place of a graph, the recorded function itself: with the epoch that it was recorded in."""
+    made = []
+
+    class Echo:
+        def __init__(self, function, arguments, parameters, moved):
+            self.function = function
+            made.append([argument.shape for argument in arguments])
+
+        def __call__(self, *arguments):
+            return self.function(*arguments)
+
+    run = network_run(
+        model="convnet",
+        width=4,
+        feature_dim=16,
+        method="nc-drw",
+        method_options={**PHASES, "centres": centres},
+        mixup=1.0,
+    )
+    eager = fit(run)
+    monkeypatch.setattr(run_module, "Graphed", Echo)
+    monkeypatch.setattr(
+        run_module.Run, "replays", property(lambda _: True, lambda *_: None), raising=False
+    )
+    assert_same(fit(run), eager)
+    assert made == [[(8, 3, 32, 32), (8,), (), (8,), ()]] * 3
+
+
+@pytest.mark.filterwarnings("ignore:.*CUDA is not available. Disabling")
+@pytest.mark.parametrize("labels", [1, 2])
+@pytest.mark.parametrize(
+    "name", [name for name, known in METHODS.items() if known.loss and not known.second_view]
+)
+def test_the_loss_of_a_graph_waits_for_no_value(name, labels):
+    """Tensors of a GPU that have shapes but no values: a loss that looks at one fails."""
+    method, classes, dim = METHODS[name], 4, 12
+    with FakeTensorMode(), torch.device("cuda"):
+        model = f"mlp-{method.head}" if method.head.startswith("experts") else "mlp"
+        network = models.build(
+            model, (1, 8, 8), classes, width=dim, feature_layer="native", head=method.head
+        )
+        counts = torch.ones(classes, dtype=torch.int64)
+        draws = torch.Generator().manual_seed(0)
+        stage = method.second.loss if method.second else None
+        options = method.resolve({}, 10)
+        objective = MethodObjective(method, options, network, counts, dim, draws, loss=stage)
+        features, scores = network(torch.zeros(5, 1, 8, 8))
+        mixed = [(torch.zeros(5, dtype=torch.int64), torch.ones(()))] * labels
+        loss = objective.loss(features, scores, mixed, epoch=9)
+        assert loss.shape == ()
+        assert objective.predict(scores).shape == (5,)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need CUDA")
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-@pytest.mark.parametrize("method", ["nc-drw", "ldam-drw"])
+@pytest.mark.parametrize("method", ["nc-drw", "ldam-drw", "ce-crt"])
 def test_graphs_on_cuda_train_as_eager_steps_do(small_cifar, monkeypatch, method, precision):
-    """Batches of 8 out of 30: the last one, of 6, has another shape than the graph's."""
-    run = config(
-        dataset="cifar10",
-        method=method,
-        model="resnet32",
-        width=16,
-        feature_layer="native",
-        feature_dim=64,
-        per_class=3,
-        batch_size=8,
-        epochs=2,
-        lr=0.01,
-        optimizer="sgd",
-        lam_w=0.0,
-        lam_h=0.0,
-        precision=precision,
-    )
+    phases = {name: value for name, value in PHASES.items() if name in METHODS[method].options}
+    run = network_run(method=method, method_options=phases, precision=precision)
     replayed = fit(run)
-    monkeypatch.setattr("nclib.train._run.graphed", lambda network, eager, shape, precision: eager)
+    monkeypatch.setattr(
+        run_module.Run, "replays", property(lambda _: False, lambda *_: None), raising=False
+    )
     eager = fit(run)
     for one, other in zip(replayed.epochs, eager.epochs, strict=True):
         assert one["loss"] == pytest.approx(other["loss"], rel=0.02)
     for name in ("weight", "class_means"):
         one, other = replayed.arrays[name], eager.arrays[name]
         assert np.linalg.norm(one - other) < 0.05 * np.linalg.norm(other)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="a CPU waits for nothing")
+def test_a_step_on_cuda_waits_for_nothing(small_cifar):
+    run = run_module.Run(network_run(method="nc-drw", mixup=1.0, augment=True, epochs=1), None)
+    run.train_epoch(1, None, lambda: False)  # records the graph
+    draws = torch.Generator().manual_seed(0)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for batch in run.images.batches(torch.arange(16).split(8), 0, draws, 1):
+            run._step(*run._inputs([batch], None, draws), 0.01, 1, draws)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -37,11 +37,15 @@ def batches(
 
 
 def to_float(
-    images: UInt8[Tensor, "B C H W"], mean: Sequence[float], std: Sequence[float]
+    images: UInt8[Tensor, "B C H W"],
+    mean: Sequence[float] | Float[Tensor, " C"],
+    std: Sequence[float] | Float[Tensor, " C"],
 ) -> Float[Tensor, "B C H W"]:
     """Images scaled to [0, 1], then shifted and scaled channel by channel."""
-    centre = images.new_tensor(mean, dtype=torch.float32).view(-1, 1, 1) * 255
-    width = images.new_tensor(std, dtype=torch.float32).view(-1, 1, 1) * 255
+    centre, width = (
+        torch.as_tensor(values, dtype=torch.float32, device=images.device).view(-1, 1, 1) * 255
+        for values in (mean, std)
+    )
     return (images.float() - centre) / width
 
 

@@ -14,7 +14,7 @@ from nclib.metrics import CollapseReport
 from nclib.models import Classifier
 from nclib.train._centres import ClassCentres
 from nclib.train._contrast import MomentumContrast
-from nclib.train._objective import Mixed, Report
+from nclib.train._objective import Mixed, Report, Share
 
 
 class MethodObjective:
@@ -71,11 +71,10 @@ class MethodObjective:
 
     def loss(self, features: Tensor, scores: Tensor, labels: Mixed, epoch: int) -> Tensor:
         """The batch's; with two labels an image, their losses in proportion to the shares."""
-        heaviest = 0
         if len(labels) > 1 and self.centres is not None and self.centres.kind == "ema":
-            heaviest = max(range(len(labels)), key=lambda i: float(labels[i][1]))
+            labels = _heavier_first(*labels)
         parts = [
-            self._loss(features, scores, own, epoch, update=i == heaviest) * share
+            self._loss(features, scores, own, epoch, update=i == 0) * share
             for i, (own, share) in enumerate(labels)
         ]
         return torch.stack(parts).sum() if len(parts) > 1 else parts[0]
@@ -83,7 +82,8 @@ class MethodObjective:
     def _loss(
         self, features: Tensor, scores: Tensor, labels: Tensor, epoch: int, *, update: bool = True
     ) -> Tensor:
-        weight = self.weights if epoch >= self.weighted_from else None
+        weighted, regularised = self.phase(epoch)
+        weight = self.weights if weighted else None
         classifier = self.head.weight
         assert isinstance(classifier, Tensor)
         batch = Batch(features, scores, labels, self.counts, weight, classifier, self.options)
@@ -92,11 +92,15 @@ class MethodObjective:
         loss = self.function(batch)
         if self.contrast is not None:
             self.contrast.enqueue(labels)
-        if self.centres is not None and epoch >= self.terms_from:
+        if self.centres is not None and regularised:
             seen = self.centres(features, labels, update=update)
             for term in self.terms:
                 loss = loss + batch.number(term.option) * term.function(batch, seen)
         return loss
+
+    def phase(self, epoch: int) -> tuple[bool, bool]:
+        """Whether class weights and regularisers, where there are any, are in force."""
+        return epoch >= self.weighted_from, epoch >= self.terms_from
 
     def predict(self, scores: Float[Tensor, "B K"]) -> Int64[Tensor, " B"]:
         """The class of the largest score."""
@@ -118,3 +122,13 @@ class MethodObjective:
     def report(self, report: Report, weight: Tensor, bias: Tensor) -> CollapseReport:
         """Collapse with the classifier as it is."""
         return report(weight=weight, bias=bias)
+
+
+def _heavier_first(one: tuple[Tensor, Share], other: tuple[Tensor, Share]) -> Mixed:
+    """Two labels with the larger share first, found without waiting for an accelerator."""
+    (first, share), (second, rest) = one, other
+    keep = torch.as_tensor(share >= rest, device=first.device)
+    return [
+        (torch.where(keep, first, second), torch.where(keep, share, rest)),
+        (torch.where(keep, second, first), torch.where(keep, rest, share)),
+    ]

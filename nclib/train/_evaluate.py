@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -40,7 +40,7 @@ Inputs = Iterable[tuple[Float[Tensor, "B C H W"], Int64[Tensor, " B"]]]
 
 
 def noisy(
-    inputs: Inputs, noise: float, std: Sequence[float], generator: torch.Generator
+    inputs: Inputs, noise: float, std: Float[Tensor, " C"], generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Gaussian noise on normalised images, of standard deviation ``noise`` on pixels in [0, 1].
 
@@ -48,7 +48,7 @@ def noisy(
     """
     for images, labels in inputs:
         drawn = torch.randn(images.shape, generator=generator).to(images.device)
-        yield images + noise / images.new_tensor(std).view(-1, 1, 1) * drawn, labels
+        yield images + noise / std.view(-1, 1, 1) * drawn, labels
 
 
 @torch.no_grad()

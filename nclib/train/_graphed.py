@@ -1,60 +1,59 @@
-"""The network's forward and backward pass as CUDA graphs, where there is CUDA."""
+"""Loss and gradients of a batch as a CUDA graph, where there is CUDA."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-Outputs = tuple[Float[Tensor, "B P"], Float[Tensor, "B K"]]
-
-
-class _Called(nn.Module):
-    """The network as a module of its own, since capturing replaces a module's forward.
-
-    Autocast is for the forward pass alone, as in an eager step: around the capture it would round
-    the backward pass of what a network computes in float32.
-    """
-
-    def __init__(self, network: nn.Module, mixed: bool) -> None:
-        super().__init__()
-        self.network, self.mixed = network, mixed
-
-    def forward(self, images: Tensor) -> Outputs:
-        """Features and scores."""
-        # A cached cast would be missing from the graph.
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed, cache_enabled=False):
-            outputs: Outputs = self.network(images)
-        return outputs
+_REHEARSALS = 3  # in which libraries choose their kernels and reserve their memory
 
 
-def graphed(
-    network: nn.Module, eager: Callable[[Tensor], Outputs], shape: tuple[int, ...], precision: str
-) -> Callable[[Tensor], Outputs]:
-    """The network in training mode, replayed for batches of this shape and eager for others.
+class Graphed:
+    """A function that leaves gradients in parameters, recorded once and replayed.
 
-    A small network keeps the accelerator waiting for hundreds of kernel launches a step; a graph
-    is one launch. The loss and the optimiser stay eager.
+    A small network keeps the accelerator waiting for hundreds of kernel launches a step; a graph is
+    one launch. It is recorded for arguments of these shapes and strides, and for the function as it
+    is at that time: what the function decides without an accelerator is decided for all replays.
 
     Args:
-        network: on a CUDA device, every parameter learning.
-        eager: what is called for a batch of another shape.
-        shape: of a full batch of images.
-        precision: of the run's configuration.
+        function: of tensors on a CUDA device, returns tensors. It clears the gradients and runs a
+            backward pass, and never waits for the device.
+        arguments: such as the function will be called with.
+        parameters: that the backward pass reaches.
+        moved: other tensors that the function changes in place; recording leaves them as they were.
     """
-    kept = {name: value.clone() for name, value in network.state_dict().items()}
-    device = next(network.parameters()).device
-    sample = torch.zeros(shape, device=device).to(memory_format=torch.channels_last)
-    called = _Called(network, precision == "bf16-mixed").train()
-    replayed: Any = torch.cuda.make_graphed_callables(called, (sample,))
-    network.load_state_dict(kept)  # the rehearsals moved batch norm's statistics
-    network.zero_grad(set_to_none=True)
 
-    def call(images: Tensor) -> Outputs:
-        outputs: Outputs = replayed(images) if images.shape == shape else eager(images)
-        return outputs
+    def __init__(
+        self,
+        function: Callable[..., tuple[Tensor, ...]],
+        arguments: Sequence[Tensor],
+        parameters: Sequence[Tensor],
+        moved: Sequence[Tensor],
+    ) -> None:
+        self.arguments = [argument.clone() for argument in arguments]
+        before = [tensor.clone() for tensor in moved]
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(_REHEARSALS):
+                function(*self.arguments)
+            for parameter in parameters:
+                parameter.grad = None  # the graph's own gradients live in its memory
+        torch.cuda.current_stream().wait_stream(aside)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.outputs = function(*self.arguments)
+        self.gradients = [(one, one.grad) for one in parameters if one.grad is not None]
+        for tensor, value in zip(moved, before, strict=True):
+            tensor.copy_(value)
 
-    return call
+    def __call__(self, *arguments: Tensor) -> tuple[Tensor, ...]:
+        """The function's values; the gradients are in the parameters."""
+        for own, given in zip(self.arguments, arguments, strict=True):
+            own.copy_(given, non_blocking=True)
+        self.graph.replay()
+        for parameter, gradient in self.gradients:
+            parameter.grad = gradient
+        return tuple(output.clone() for output in self.outputs)

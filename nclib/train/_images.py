@@ -77,6 +77,7 @@ class Held:
         """Cropped and flipped in batch, if at all."""
         images, labels = self.splits["train"]
         for chosen in order[begin:]:
+            chosen = chosen.to(images.device, non_blocking=True)
             shown = images[chosen]
             yield data.augment(shown, draws) if self.augment else shown, labels[chosen]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 import torch
@@ -15,7 +15,8 @@ from nclib.metrics import CollapseReport
 from nclib.runs._config import RunConfig
 
 Report = Callable[..., CollapseReport]
-Mixed = list[tuple[Int64[Tensor, " B"], Tensor | float]]
+Share = Tensor | float
+Mixed = list[tuple[Int64[Tensor, " B"], Share]]
 
 
 class Objective(Protocol):
@@ -23,6 +24,9 @@ class Objective(Protocol):
 
     def loss(self, features: Tensor, scores: Tensor, labels: Mixed, epoch: int) -> Tensor:
         """Of a batch with its label, or with two and their shares; epochs count from 0."""
+
+    def phase(self, epoch: int) -> Hashable:
+        """What of the loss is in force: the same in two epochs, the loss is the same function."""
 
     def predict(self, scores: Float[Tensor, "B K"]) -> Int64[Tensor, " B"]:
         """The classes that scores decide for."""
@@ -64,6 +68,10 @@ class EncodedObjective:
         """The batch mean, and the penalties."""
         [(own, _)] = labels
         return self._fit_term(scores, own) + self._penalty(features, self.count / len(own))
+
+    def phase(self, epoch: int) -> Hashable:
+        """There is one."""
+        return None
 
     def _fit_term(self, scores: Tensor, labels: Tensor) -> Tensor:
         r"""The batch mean of :math:`\ell(W h_i + b, \bar y_{c_i})`."""

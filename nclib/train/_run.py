@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from nclib.models import Branches
 from nclib.runs._config import RunConfig
 from nclib.train import _evaluate, _images, _processes, _stage
 from nclib.train._declared import MethodObjective
-from nclib.train._graphed import graphed
+from nclib.train._graphed import Graphed
 from nclib.train._memory import keep_freed_memory
 from nclib.train._objective import EncodedObjective, Mixed, Objective
 from nclib.train._random import generator
@@ -56,7 +56,9 @@ class Run:
             torch.backends.cudnn.benchmark = True  # the shapes of batches do not change
         self.images = _images.load(config, self.device)
         self.info, self.labels = self.images.info, self.images.labels
-        self.statistics = data.statistics(config.dataset, config.normalisation)
+        pixels = data.statistics(config.dataset, config.normalisation)
+        # On the device, since what is copied there in a step waits for the one before.
+        self.mean, self.std = (torch.tensor(values, device=self.device) for values in pixels)
         self.counts = self.labels.bincount(minlength=self.info.num_classes)
         if network is None:
             self.network = _stage.build(config, self.info)
@@ -77,15 +79,13 @@ class Run:
                 self.network, _stage.optimizer(config, self.network, beside)
             )
             self.optimizers.append(main)
-        self.call: Callable[[Tensor], Any] = self.model
-        alone = _processes.world_size() == 1 and self.stage.second_view is None
-        if self.device.type == "cuda" and alone and not self.stage.frozen:
-            shape = (min(config.batch_size, len(self.labels)), *self.info.shape)
-            self.call = graphed(self.network, self.model, shape, config.precision)
         centres = getattr(self.objective, "centres", None)
         self.centres = centres
         if centres is not None and (own := centres.optimizer()) is not None:
             self.optimizers.append(own)
+        alone = _processes.world_size() == 1 and self.stage.second_view is None
+        self.replays = self.device.type == "cuda" and alone
+        self.graph: tuple[Hashable, Graphed] | None = None
 
     def _objective(self) -> Objective:
         config, method = self.config, known(self.config.method)
@@ -115,7 +115,8 @@ class Run:
         """Go on from what :meth:`state` gave."""
         self.network.load_state_dict(state["network"])
         for own, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            own.load_state_dict(saved)
+            # Rates and kernels are those of this run on this device.
+            own.load_state_dict({**saved, "param_groups": own.state_dict()["param_groups"]})
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
         if self.centres is not None:
@@ -195,17 +196,47 @@ class Run:
         if self.contrast is not None:
             with self.fabric.autocast():
                 self.contrast.embed(self.network, parts.pop(), draws)
-        features, scores = self.call(torch.cat(parts) if len(parts) > 1 else parts[0])
+        images = torch.cat(parts) if len(parts) > 1 else parts[0]
+        value, right = self.gradients(images, labels, epoch)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.network)
+        return value, right
+
+    def gradients(self, images: Tensor, labels: Mixed, epoch: int) -> tuple[Tensor, Tensor]:
+        """The batch's loss and how many predictions are right; gradients go to the parameters."""
+        if not self.replays or len(images) < self.config.batch_size:
+            return self._backward(images, labels, epoch)
+        arguments = [images, *(part for pair in labels for part in pair if torch.is_tensor(part))]
+        phase = self.objective.phase(epoch - 1)
+        if self.graph is None or self.graph[0] != phase:
+            self.graph = None  # frees its memory first
+            self.graph = phase, self._recorded(arguments, labels, epoch)
+        value, right = self.graph[1](*arguments)
+        return value, right
+
+    def _recorded(self, arguments: list[Tensor], labels: Mixed, epoch: int) -> Graphed:
+        """The passes of a step as a graph, for the phase that an epoch is in."""
+
+        def function(images: Tensor, *parts: Tensor) -> tuple[Tensor, Tensor]:
+            rest = iter(parts)
+            own = [(next(rest), next(rest) if torch.is_tensor(s) else s) for _, s in labels]
+            return self._backward(images, own, epoch)
+
+        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        moved = [*self.network.buffers(), *(self.centres.buffers() if self.centres else ())]
+        return Graphed(function, arguments, [p for group in groups for p in group["params"]], moved)
+
+    def _backward(self, images: Tensor, labels: Mixed, epoch: int) -> tuple[Tensor, Tensor]:
+        """The forward and the backward pass themselves."""
+        features, scores = self.model(images)
         features = _processes.gather(features.float())
         scores = _processes.gather(scores.float())
         loss = self.objective.loss(features, scores, labels, epoch - 1)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
-        for optimizer in self.optimizers:
-            optimizer.step()
-        if self.averaged is not None:
-            self.averaged.update_parameters(self.network)
         with torch.no_grad():
             predicted = self.objective.predict(scores)
             right = torch.stack([(predicted == own).sum() * share for own, share in labels]).sum()
@@ -226,7 +257,7 @@ class Run:
             share: of the second view's labels; None: those of the first are the labels.
             draws: of mixup.
         """
-        views = [data.to_float(images, *self.statistics) for images, _ in batch]
+        views = [data.to_float(images, self.mean, self.std) for images, _ in batch]
         labels: Mixed = [(batch[0][1], 1.0)]
         if share is not None:
             labels = [(batch[0][1], 1 - share), (batch[1][1], share)]
@@ -266,9 +297,11 @@ class Run:
         """A split through the network, or through the running mean of its weights."""
         network = self.network if self.averaged is None else self.averaged.module
         chunks = self.images.chunks(split, part=not noise)  # the noise is drawn for all in order
-        inputs: _evaluate.Inputs = ((data.to_float(i, *self.statistics), own) for i, own in chunks)
+        inputs: _evaluate.Inputs = (
+            (data.to_float(i, self.mean, self.std), own) for i, own in chunks
+        )
         if noise:
-            inputs = _evaluate.noisy(inputs, noise, self.statistics.std, draws)
+            inputs = _evaluate.noisy(inputs, noise, self.std, draws)
         with self.fabric.autocast():
             return _evaluate.run_through(network, inputs, self.objective, part=not noise)
 

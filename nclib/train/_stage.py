@@ -133,6 +133,7 @@ def optimizer(
     ]
     if others is not None:
         groups.append({"params": list(others.parameters()), "weight_decay": config.weight_decay})
+    fused = next(network.parameters()).is_cuda or None  # one kernel for all parameters
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
-    return torch.optim.AdamW(groups, lr=config.lr)
+        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, fused=fused)
+    return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
