@@ -234,6 +234,24 @@ def ledger_show(record: Annotated[str, typer.Argument(help="Its id, or how that 
     typer.echo(json.dumps(shown, indent=1))
 
 
+@ledger_app.command("measure")
+def ledger_measure(
+    record: Annotated[str, typer.Argument(help="Its id, or how that begins.")],
+) -> None:
+    """Measure a record's network anew: its weights must be in the cache."""
+    from nclib.runs import ledger
+
+    with _told():
+        from nclib.train import measure_again
+
+        found = _record(record)
+        first = found.config.first_stage()
+        base = None if first is None else ledger.network_path(first)
+        again = measure_again(found, ledger.network_path(found.config), base=base)
+        path = ledger.publish(again)
+    typer.echo(str(path))
+
+
 @ledger_app.command("verify")
 def ledger_verify() -> None:
     """Check every record: whole, unedited, in its place."""

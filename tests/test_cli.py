@@ -15,6 +15,7 @@ from tiny import chapter
 from typer.testing import CliRunner
 
 from nclib.cli import _bar, app
+from nclib.runs import ledger
 
 
 @pytest.fixture
@@ -277,6 +278,20 @@ def test_a_record_is_shown_by_the_beginning_of_its_id() -> None:
     assert code == 0
     assert '"provenance"' in shown
     assert call("ledger", "show", "none")[2].startswith("nclib: 0 records")
+
+
+def test_a_published_record_is_measured_again(configured: Callable[..., str]) -> None:
+    assert call("train", "--config", configured(), "--publish")[0] == 0
+    [before] = ledger.records()
+    code, out, err = call("ledger", "measure", before.id[:8])
+    [after] = ledger.records()
+    assert (code, err, out) == (0, "", f"{ledger.published_root() / 'x' / before.id}.json\n")
+    assert after.final == before.final
+    assert "measured_date" in after.provenance
+    ledger.network_path(before.config).unlink()
+    code, _, err = call("ledger", "measure", before.id)
+    assert code == 1
+    assert f"the weights of run {before.id} are not kept" in err
 
 
 def test_doctor_says_what_can_run(notebooks: Path) -> None:

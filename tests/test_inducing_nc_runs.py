@@ -56,6 +56,14 @@ def test_a_longer_schedule_is_compared_with_runs_of_the_profile():
     assert both["NC-DRW", 20] == [chapter.config("laptop", "nc-drw", seed=seed) for seed in (0, 1)]
 
 
+def test_mixup_is_measured_with_runs_of_the_paper_s_grid():
+    grid, both = {run.id for run in chapter.grid("paper")}, chapter.mixing()
+    assert set(both) == {(t, m) for t in ("CE", "CE-DRW", "NC-DRW") for m in (False, True)}
+    assert {run.id for runs in both.values() for run in runs} <= grid
+    for (_, mixed), runs in both.items():
+        assert [(run.mixup, run.seed) for run in runs] == [(float(mixed), s) for s in (0, 1, 2)]
+
+
 @pytest.mark.parametrize(
     ("epochs", "milestones", "drw"),
     [(200, (160, 180), 160), (60, (48, 54), 48), (20, (16, 18), 16)],

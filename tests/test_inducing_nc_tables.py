@@ -51,7 +51,7 @@ def record(config: RunConfig, accuracy: float) -> RunRecord:
     report = metrics.measure(means[labels] + spread * noise, labels, weight=means)
     entry = {"epoch": config.epochs, "accuracy": 1.0, "report": report.to_dict()}
     final = {"test_accuracy": accuracy / 100, "ece": 0.1}
-    final |= {f"test_accuracy_noise_{s:g}": accuracy / 200 for s in config.noise}
+    final |= {f"noisy_test_accuracy_{s:g}": accuracy / 200 for s in config.noise}
     arrays = {"class_means": means.float().numpy(), "per_class_accuracy": np.full(10, 0.5)}
     return RunRecord(config, [], final, {"train": [entry], "test": [entry]}, arrays, {})
 

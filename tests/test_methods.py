@@ -1,5 +1,7 @@
 """Methods: every declaration trains, and each part does what it declares."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from nclib import data, losses
 from nclib.methods import METHODS
 from nclib.runs import RunConfig, get, ledger
-from nclib.train import fit
+from nclib.train import _evaluate, fit, measure_again
 from nclib.train._centres import ClassCentres
 
 
@@ -226,9 +228,50 @@ def test_mixup_and_the_mean_of_weights_change_the_run_and_keep_it_repeatable():
 
 
 def test_noise_on_the_test_images_is_recorded():
-    final = fit(config("ce", epochs=8, measure_every=8, noise=(1e-9, 1.0))).final
-    assert final["test_accuracy_noise_1e-09"] == final["test_accuracy"]
-    assert final["test_accuracy_noise_1"] < 0.5 < final["test_accuracy"]
+    final = fit(config("ce", epochs=8, measure_every=8, noise=(1e-9, 9.0))).final
+    assert final["noisy_test_accuracy_1e-09"] == final["test_accuracy"]
+    assert final["noisy_test_accuracy_9"] < 0.5 < final["test_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("method", "changes"), [("ce", {"noise": (0.5,)}), ("ce", {"ema": 0.9}), ("ce-lws", {})]
+)
+def test_a_finished_network_is_measured_again(tmp_path, method, changes):
+    run = config(method, **changes)
+    network, base, first = tmp_path / "network.pt", None, run.first_stage()
+    if first is not None:
+        base = tmp_path / "base.pt"
+        fit(first, network=base)
+    record = fit(run, network=network, base=base)
+    old = dataclasses.replace(record, final={"of": "before"})
+    again = measure_again(old, network, base=base)
+    assert again.final == record.final
+    assert (again.epochs, again.collapse) == (record.epochs, record.collapse)
+    for name, array in record.arrays.items():
+        np.testing.assert_array_equal(again.arrays[name], array)
+    assert again.provenance["date"] == record.provenance["date"]
+    assert again.provenance["measured_date"] >= record.provenance["date"]
+
+
+def test_only_the_record_s_own_network_is_measured_again(tmp_path):
+    path = tmp_path / "network.pt"
+    record = fit(config("ce"), network=path)
+    moved = {**record.arrays, "weight": record.arrays["weight"] + 1}
+    with pytest.raises(ValueError, match=f"not the network that record {record.id} is of"):
+        measure_again(dataclasses.replace(record, arrays=moved), path)
+    with pytest.raises(FileNotFoundError, match=rf"weights of run {record.id} .*absent\.pt"):
+        measure_again(record, tmp_path / "absent.pt")
+    second = fit(config("ce-lws"), network=path)
+    with pytest.raises(FileNotFoundError, match=second.config.first_stage().id):
+        measure_again(second, path)
+
+
+def test_noise_is_of_the_normalised_images():
+    images, labels = torch.full((2000, 1, 2, 2), 3.0), torch.zeros(2000, dtype=torch.int64)
+    generator = torch.Generator().manual_seed(0)
+    [(found, _)] = _evaluate.noisy([(images, labels)], 0.25, generator)
+    assert found.mean().item() == pytest.approx(3, abs=0.01)
+    assert found.std().item() == pytest.approx(0.25, rel=0.02)
 
 
 def test_weight_decay_acts_on_the_whole_network():

@@ -94,6 +94,20 @@ def test_schedules_of_any_length_share_an_axis():
     assert np.allclose(right["CE, 60 epochs"].get_ydata(), [0.3, 0.6])
 
 
+def test_settings_stand_side_by_side_and_one_that_was_not_run_is_absent():
+    rows = {
+        "CE": plots.Settings((70.4,), {"without": (70.0, 72.0), "with": (75.0,)}),
+        "NC-DRW": plots.Settings((81.9, 79.2), {"without": (), "with": (80.0,)}),
+    }
+    axes = plots.setting_accuracies(rows, title="t").axes[0]
+    drawn = [(list(line.get_xdata()), line.get_marker()) for line in axes.lines]
+    assert drawn[0] == ([71.0, 75.0], "None")  # the means are joined
+    assert [x for x, marker in drawn if marker == "D" and x] == [[70.4], [81.9, 79.2]]
+    assert [x for x, marker in drawn if marker == "o" and x] == [[70.0, 72.0]]
+    assert [x for x, marker in drawn if marker == "s" and x] == [[75.0], [80.0]]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["CE", "NC-DRW"]
+
+
 def test_calibration_is_in_per_cent():
     axes = plots.calibration({"CE": [(0.9, 0.1)]}, title="t").axes[0]
     assert (axes.lines[0].get_xdata()[0], axes.lines[0].get_ydata()[0]) == pytest.approx((90, 10))

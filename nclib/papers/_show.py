@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from nclib.papers._claim import Check, Claim, Evidence
 from nclib.papers._registry import PAPERS, Paper
 from nclib.papers._registry import claim as find
+from nclib.papers._symbols import with_indices
 
 # Class of the admonition in the book's theme, and the mark in a terminal or in greyscale.
 _LOOK = {
@@ -32,7 +33,11 @@ def _word(claim: Claim) -> str:
 
 def _plain(text: str) -> str:
     """Text as MyST that prints it: stars and underscores of formulas are no emphasis."""
-    return text.replace("*", r"\*").replace("_", r"\_")
+    return with_indices(text).replace("*", r"\*").replace("_", r"\_")
+
+
+def _html(text: str) -> str:
+    return with_indices(html.escape(text))
 
 
 def _found(check: Check) -> str:
@@ -59,14 +64,14 @@ class Shown:
         rows = [(check, "") for check in claim.printed]
         rows += [(check, "<em>Instead:</em> ") for check in claim.instead]
         items = "".join(
-            f"<li>{_mark(check.evidence())} {lead}{html.escape(check.text)}"
-            f"<br><small>{html.escape(_found(check))}</small></li>"
+            f"<li>{_mark(check.evidence())} {lead}{_html(check.text)}"
+            f"<br><small>{_html(_found(check))}</small></li>"
             for check, lead in rows
         )
         title = f"{claim.where}: {_word(claim)} {mark}"
         return (
             f'<div class="admonition {kind} nc-claim"><p class="admonition-title">'
-            f"{html.escape(title)}</p><p>{html.escape(claim.statement)}</p>"
+            f"{_html(title)}</p><p>{_html(claim.statement)}</p>"
             f'<ul style="list-style:none;padding-left:0">{items}</ul></div>'
         )
 

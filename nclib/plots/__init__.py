@@ -49,6 +49,7 @@ from nclib.plots.inducing_nc_method import (
 from nclib.plots.long_tail import (
     Changes,
     EffectRow,
+    Settings,
     angle_matrices,
     calibration,
     centred_norms,
@@ -57,6 +58,7 @@ from nclib.plots.long_tail import (
     effect_forest,
     noise_curves,
     schedule_lengths,
+    setting_accuracies,
     strength_map,
 )
 from nclib.plots.training import (
@@ -78,6 +80,7 @@ __all__ = [
     "EffectRow",
     "Field",
     "Interactive",
+    "Settings",
     "Triangle",
     "angle_matrices",
     "best_cosines",
@@ -122,6 +125,7 @@ __all__ = [
     "saddle",
     "schedule_lengths",
     "seeded_courses",
+    "setting_accuracies",
     "shift_transition",
     "simplices",
     "singular_values",

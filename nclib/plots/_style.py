@@ -105,7 +105,7 @@ def notebook_png(figure: Figure) -> tuple[str, dict[str, int]] | None:
 
 
 def headline(figure: Figure, message: str) -> None:
-    """The message of a figure with several panels, set like the title of a single one."""
+    """The message of a figure that has several panels or long labels, set like a title."""
     figure.suptitle(message, x=0.01, ha="left", fontsize=11, fontweight="bold")
 
 

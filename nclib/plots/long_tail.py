@@ -46,6 +46,13 @@ class Changes(NamedTuple):
     factors: bool = False
 
 
+class Settings(NamedTuple):
+    """Accuracies of a method in per cent."""
+
+    printed: Sequence[float]  # all that the paper has for it
+    found: Mapping[str, Sequence[float]]  # by setting, a value a seed; none: not run
+
+
 def angle_matrices(
     angles: Mapping[str, Float[Tensor, "K K"]], *, optimum: float, title: str
 ) -> Figure:
@@ -120,26 +127,42 @@ def class_accuracy(accuracies: Runs, counts: Sequence[int], *, title: str) -> Fi
     return figure
 
 
-def noise_curves(accuracies: Runs, stds: Sequence[float], *, title: str) -> Figure:
+def noise_curves(
+    accuracies: Runs,
+    stds: Sequence[float],
+    *,
+    title: str,
+    printed: Mapping[str, Sequence[float]] = {},
+) -> Figure:
     """Test accuracy over the standard deviation of Gaussian noise on the images.
 
     Args:
         accuracies: by label, each seed's accuracies at those noise levels, in 0..1.
-        stds: the levels, with pixels in [0, 1].
+        stds: the levels, on normalised images.
         title: the figure's message.
+        printed: numbers of a paper by label, in per cent, drawn open and dashed.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.6))
     percent = {
         label: [100 * np.asarray(values) for values in runs] for label, runs in accuracies.items()
     }
     _lines(axes, stds, percent)
+    for (label, values), colour in zip(printed.items(), ("vermilion", "black"), strict=False):
+        axes.plot(
+            stds,
+            values,
+            "D--",
+            color=PALETTE[colour],
+            markerfacecolor="none",
+            markeredgewidth=1.8,
+            label=f"{label}, printed",
+        )
     axes.set_xticks(list(stds))
     axes.set(
-        xlabel="standard deviation of the noise (pixels in 0 to 1)",
-        ylabel="test accuracy (%)",
-        title=title,
+        xlabel="standard deviation of the noise on normalised images", ylabel="test accuracy (%)"
     )
     axes.legend()
+    headline(figure, title)
     return figure
 
 
@@ -206,20 +229,22 @@ def schedule_lengths(accuracy: Lengths, nc1: Lengths, *, title: str) -> Figure:
 
     Args:
         accuracy: by method and length of the schedule in epochs: the epochs after which it was
-            measured, and the accuracies in 0..1. The longest is drawn solid.
+            measured, and the accuracies in 0..1. Of three lengths at most, the longest is solid,
+            the next dashed, then dotted.
         nc1: the same of NC1 on training data.
         title: the figure's message.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.5))
     percent = {key: (at, [100 * v for v in values]) for key, (at, values) in accuracy.items()}
-    longest = max(length for _, length in accuracy)
+    lengths = sorted({length for _, length in accuracy}, reverse=True)
+    styles = dict(zip(lengths, ("-", "--", ":"), strict=False))
     for axes, courses in ((left, percent), (right, nc1)):
         for i, ((label, length), (epochs, values)) in enumerate(courses.items()):
             colour, marker = _look(label, i)
             axes.plot(
                 [100 * epoch / length for epoch in epochs],
                 values,
-                "-" if length == longest else "--",
+                styles[length],
                 color=colour,
                 marker=marker,
                 markersize=4,
@@ -266,8 +291,9 @@ def effect_forest(rows: Sequence[EffectRow], *, title: str) -> Figure:
     axes.plot([], [], "D", color=PALETTE["vermilion"], markerfacecolor="none", label="printed")
     axes.set_yticks(range(len(rows)), [_with_symbols(row.label) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set(xlabel="difference of test accuracy (points)", title=title)
+    axes.set(xlabel="difference of test accuracy (points)")
     figure.legend(loc="outside lower center", ncols=3)
+    headline(figure, title)
     return figure
 
 
@@ -305,6 +331,41 @@ def choice_changes(panels: Sequence[Changes], *, title: str) -> Figure:
         color=PALETTE["grey"], alpha=0.25, linewidth=0, label="what a seed alone changes (95 %)"
     )
     figure.legend(handles=[seeds], loc="outside lower center")
+    headline(figure, title)
+    return figure
+
+
+def setting_accuracies(rows: Mapping[str, Settings], *, title: str) -> Figure:
+    """What a setting adds to each method, beside what is printed.
+
+    Args:
+        rows: by method, from top to bottom, all with the same settings in one order.
+        title: the figure's message.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 0.6 * len(rows) + 1.5))
+    settings = list(next(iter(rows.values())).found)
+    for place, row in enumerate(rows.values()):
+        means = [float(np.mean(values)) for values in row.found.values() if len(values)]
+        axes.plot(means, [place] * len(means), color=PALETTE["grey"], linewidth=1, zorder=1)
+        for setting, values in row.found.items():
+            colour, marker = _look("", settings.index(setting) + 1)
+            axes.plot(values, [place] * len(values), marker, color=colour, markersize=7)
+        axes.plot(
+            row.printed,
+            [place - 0.25] * len(row.printed),
+            "D",
+            color=PALETTE["vermilion"],
+            markerfacecolor="none",
+            markeredgewidth=1.8,
+        )
+    for number, setting in enumerate(settings, 1):
+        colour, marker = _look("", number)
+        axes.plot([], [], marker, color=colour, label=f"ours, {setting}")
+    axes.plot([], [], "D", color=PALETTE["vermilion"], markerfacecolor="none", label="printed")
+    axes.set_yticks(range(len(rows)), map(_with_symbols, rows))
+    axes.set_ylim(len(rows) - 0.5, -0.6)
+    axes.set(xlabel="test accuracy (%)")
+    figure.legend(loc="outside lower center", ncols=3)
     headline(figure, title)
     return figure
 

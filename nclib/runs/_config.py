@@ -89,7 +89,7 @@ class RunConfig(BaseModel):
 
     measure_every: int = 10  #: Epochs between measurements of collapse; also before and at the end.
     evaluate_every: int = 1  #: Epochs between test accuracies; also at the end.
-    noise: tuple[float, ...] = ()  #: Standard deviations of noise on the test images, in [0, 1].
+    noise: tuple[float, ...] = ()  #: Standard deviations of noise on normalised test images.
 
     method: str = "plain"  #: A key of ``nclib.methods.METHODS``.
     method_options: tuple[tuple[str, float | str], ...] = ()  #: Its options; a mapping is accepted.

@@ -46,13 +46,16 @@ class RunRecord:
             ``lr``, ``train_accuracy`` (while training) and, where it was evaluated,
             ``test_accuracy`` and, of groups of classes, ``test_many``, ``_medium`` and ``_few``.
         final: metrics of the finished network, as fractions and in the units of the objective.
+            The first records have ``test_accuracy_noise_σ``, of noise on pixels in [0, 1], which
+            is about five times as strong as what ``noisy_test_accuracy_σ`` is of.
         collapse: for ``train`` and ``test``, one mapping a measured epoch: ``epoch``, ``accuracy``,
             ``per_class_accuracy`` (K numbers), ``ece`` where scores are logits, and ``report``, the
             ``CollapseReport`` without its means. The first records lack the third and fourth.
         arrays: float32 arrays: ``class_means`` (K, P), ``global_mean`` (P,), ``weight`` (K, P),
             ``bias`` (K,), ``test_class_means`` (K, P), ``per_class_accuracy`` (K,), ``counts``
             (K,) and, up to 100 classes, ``confusion`` (K, K; rows are the true classes).
-        provenance: versions, device, commit, date, wall time and images per second.
+        provenance: versions, device, commit, date, wall time and images per second; where the
+            finished network was measured anew, ``measured_commit`` and the like say when.
     """
 
     config: RunConfig

@@ -40,15 +40,12 @@ Inputs = Iterable[tuple[Float[Tensor, "B C H W"], Int64[Tensor, " B"]]]
 
 
 def noisy(
-    inputs: Inputs, noise: float, std: Float[Tensor, " C"], generator: torch.Generator
+    inputs: Inputs, noise: float, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Gaussian noise on normalised images, of standard deviation ``noise`` on pixels in [0, 1].
-
-    Pixels are not clipped.
-    """
+    """Gaussian noise of that standard deviation on normalised images."""
     for images, labels in inputs:
         drawn = torch.randn(images.shape, generator=generator).to(images.device)
-        yield images + noise / std.view(-1, 1, 1) * drawn, labels
+        yield images + noise * drawn, labels
 
 
 @torch.no_grad()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import warnings
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from torch import Tensor
 
 from nclib._io import rescue_path
@@ -21,7 +24,7 @@ from nclib.train._random import generator
 from nclib.train._run import DivergedError, Position, Run
 from nclib.train._stop import Stop, StoppedError
 
-__all__ = ["DivergedError", "StoppedError", "fit"]
+__all__ = ["DivergedError", "StoppedError", "fit", "measure_again"]
 
 
 def fit(
@@ -211,17 +214,42 @@ def _measure(run: Run, collapse: dict[str, list[dict[str, Any]]], epoch: int) ->
     return _evaluate.shots(test, run.counts)
 
 
+def measure_again(record: RunRecord, network: Path, *, base: Path | None = None) -> RunRecord:
+    """A record with its finished network measured anew, as when what is measured has changed.
+
+    Epochs and reports of collapse stay as they are; the provenance says when and where the rest was
+    measured.
+
+    Args:
+        record: of the run.
+        network: its weights, as :func:`fit` saves them.
+        base: those that it started from, where its method has a base.
+
+    Raises:
+        DataError: if the data set is absent or corrupted.
+        FileNotFoundError: if there are no weights.
+        ValueError: if they are not this record's, or a file cannot be read.
+    """
+    config, first = record.config, record.config.first_stage()
+    for path, owner in ((network, config), *(((base, first),) if first is not None else ())):
+        if path is None or not path.exists():
+            raise FileNotFoundError(f"the weights of run {owner.id} are not kept: {path}")
+    weights = None if first is None or base is None else _checkpoint.load(base, first)["network"]
+    run = Run(config, weights)
+    run.load_final_state(_checkpoint.load(network, config)["network"])
+    final, found = _finished(run, record.epochs)
+    if not np.array_equal(found["weight"], record.arrays["weight"]):
+        raise ValueError(f"{network} is not the network that record {record.id} is of")
+    here = {**provenance(run.device), "device": describe(run.device)}
+    told = {f"measured_{name}": here[name] for name in ("commit", "dirty", "date", "device")}
+    return dataclasses.replace(
+        record, final=final, arrays=found, provenance={**record.provenance, **told}
+    )
+
+
 def _record(run: Run, course: _Course) -> RunRecord:
     config, (epochs, collapse, seconds, _, devices) = run.config, course
-    train, test = run.passed("train").whole(), run.passed("test").whole()
-    final = _evaluate.finals(train, test, run.counts, run.objective)
-    reached = [(e["test_accuracy"], -e["epoch"]) for e in epochs if "test_accuracy" in e]
-    best, at = max(reached, default=(final["test_accuracy"], -run.stage.start))
-    final |= {"best_test_accuracy": best, "best_epoch": -at}
-    for number, std in enumerate(config.noise):
-        draws = generator(config.seed, 1_000_000 + number)
-        noisy = run.passed("test", noise=std, draws=draws)
-        final[f"test_accuracy_noise_{std:g}"] = noisy.accuracy
+    final, found = _finished(run, epochs)
     origin = {
         **provenance(run.device),
         "device": ", then ".join(devices),
@@ -232,5 +260,21 @@ def _record(run: Run, course: _Course) -> RunRecord:
         origin["bf16"] = "rounded float32"
     if seconds:
         origin["images_per_second"] = round(len(epochs) * len(run.labels) / seconds)
-    found = _evaluate.arrays(train, test, run.counts, run.head)
     return RunRecord(config, epochs, final, collapse, found, origin)
+
+
+def _finished(
+    run: Run, epochs: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What a record says of the finished network: metrics and arrays."""
+    config = run.config
+    train, test = run.passed("train").whole(), run.passed("test").whole()
+    final = _evaluate.finals(train, test, run.counts, run.objective)
+    reached = [(e["test_accuracy"], -e["epoch"]) for e in epochs if "test_accuracy" in e]
+    best, at = max(reached, default=(final["test_accuracy"], -run.stage.start))
+    final |= {"best_test_accuracy": best, "best_epoch": -at}
+    for number, std in enumerate(config.noise):
+        draws = generator(config.seed, 1_000_000 + number)
+        noisy = run.passed("test", noise=std, draws=draws)
+        final[f"noisy_test_accuracy_{std:g}"] = noisy.accuracy
+    return final, _evaluate.arrays(train, test, run.counts, run.head)

@@ -301,7 +301,7 @@ class Run:
             (data.to_float(i, self.mean, self.std), own) for i, own in chunks
         )
         if noise:
-            inputs = _evaluate.noisy(inputs, noise, self.std, draws)
+            inputs = _evaluate.noisy(inputs, noise, draws)
         with self.fabric.autocast():
             return _evaluate.run_through(network, inputs, self.objective, part=not noise)
 
@@ -315,3 +315,8 @@ class Run:
         network = self.network if self.averaged is None else self.averaged.module
         state: dict[str, Tensor] = network.state_dict()
         return state
+
+    def load_final_state(self, state: Mapping[str, Tensor]) -> None:
+        """Evaluate the weights that :meth:`final_state` gave."""
+        network = self.network if self.averaged is None else self.averaged.module
+        network.load_state_dict(state)

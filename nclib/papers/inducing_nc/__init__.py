@@ -1,8 +1,8 @@
 """Inducing neural collapse in deep long-tailed learning: its claims, tables and networks."""
 
-from nclib.papers.inducing_nc._results import Effect, Ours, margin, table_effects
+from nclib.papers.inducing_nc._results import Effect, Ours, difference, margin, table_effects
 from nclib.papers.inducing_nc._show import ShownTable, disagreements, table, verdict_counts
-from nclib.papers.inducing_nc._tables import TABLES, Cell, Row, Source, Table
+from nclib.papers.inducing_nc._tables import TABLES, Cell, Row, Source, Table, also_printed
 
 __all__ = [
     "TABLES",
@@ -13,6 +13,8 @@ __all__ = [
     "ShownTable",
     "Source",
     "Table",
+    "also_printed",
+    "difference",
     "disagreements",
     "margin",
     "table",

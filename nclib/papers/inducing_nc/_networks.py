@@ -102,7 +102,7 @@ def _best(profile: str) -> Evidence | None:
 
 def _noisy(record: RunRecord) -> float:
     """Mean test accuracy over the noise levels, in per cent."""
-    return 25 * sum(float(record.final[f"test_accuracy_noise_{std}"]) for std in _NOISES)
+    return 25 * sum(float(record.final[f"noisy_test_accuracy_{std}"]) for std in _NOISES)
 
 
 def _noise(profile: str) -> Evidence | None:

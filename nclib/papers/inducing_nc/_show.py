@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import get_args
 
+from nclib.papers._symbols import with_indices
 from nclib.papers.inducing_nc._results import (
     PROFILES,
     EffectVerdict,
@@ -80,7 +81,8 @@ class ShownTable:
                     f"<td><strong>{html.escape(_printed(cell))}</strong>"
                     f"<br><small>{found}</small></td>"
                 )
-            body.append(f'<tr><th scope="row">{html.escape(row.title)}</th>{"".join(entries)}</tr>')
+            name = with_indices(html.escape(row.title))
+            body.append(f'<tr><th scope="row">{name}</th>{"".join(entries)}</tr>')
         caption = f"Table {table.number}. {table.title}. Bold: printed; below: ours."
         return (
             f'<p>{html.escape(caption)}</p><div style="overflow-x:auto">'

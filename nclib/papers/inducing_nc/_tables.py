@@ -221,7 +221,7 @@ TABLES = {
             {
                 f"{title}, {std:.2f}": {
                     "model": model,
-                    "metric": f"test_accuracy_noise_{std:g}" if std else "test_accuracy",
+                    "metric": f"noisy_test_accuracy_{std:g}" if std else "test_accuracy",
                 }
                 for title, model in (("ResNet-32", "resnet32"), ("ResNet-18", "resnet18"))
                 for std in _STDS

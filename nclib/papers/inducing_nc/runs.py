@@ -23,10 +23,10 @@ SEEDS = {"smoke": (0,), "laptop": (0, 1), "paper": (0, 1, 2)}
 #: What the laptop profile trains in a longer schedule too, and the lengths in epochs.
 LENGTHENED = ("ce", "ce-drw", "nc-drw")
 LENGTHS = (20, 60)
-#: Standard deviations of the noise in Table 6, with pixels in [0, 1].
+#: Standard deviations of the noise in Table 6, on normalised images.
 NOISE = (0.1, 0.2, 0.3, 0.4)
-#: The digits have 17 grey levels, the brightest 16/255.
-DIGITS_NOISE = (0.01, 0.02, 0.03, 0.04)
+#: The digits bear more.
+DIGITS_NOISE = (0.4, 0.8, 1.2, 1.6)
 #: The paper prints the first, its released code has the second.
 WEIGHT_DECAY = {"printed": 5e-3, "released": 5e-4}
 
@@ -313,6 +313,22 @@ def schedules(
         ]
         for epochs in LENGTHS
         for method in LENGTHENED
+    }
+
+
+def mixing() -> dict[tuple[str, bool], list[RunConfig]]:
+    """Three methods of the paper profile with mixup and without.
+
+    Returns:
+        by the method's title and whether it has mixup, seed by seed.
+    """
+    return {
+        (METHODS[method].title, mixed): [
+            config("paper", method, mixup=_MIXUP if mixed else 0.0, seed=seed)
+            for seed in SEEDS["paper"]
+        ]
+        for method in LENGTHENED
+        for mixed in (False, True)
     }
 
 
