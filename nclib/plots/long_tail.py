@@ -147,7 +147,7 @@ def noise_curves(
         label: [100 * np.asarray(values) for values in runs] for label, runs in accuracies.items()
     }
     _lines(axes, stds, percent)
-    for (label, values), colour in zip(printed.items(), ("vermilion", "black"), strict=False):
+    for (label, values), colour in zip(printed.items(), ("vermilion", "purple"), strict=False):
         axes.plot(
             stds,
             values,
