@@ -63,10 +63,11 @@ def angle_matrices(
         optimum: the largest angle that all pairs can have.
         title: the figure's message.
     """
-    columns = min(2, len(angles))
+    columns = 3 if len(angles) == 3 else min(2, len(angles))
     rows = math.ceil(len(angles) / columns)
+    size = 2.0 if columns == 3 else 3.1  # a row of three is as wide as one of two
     figure, panels = plt.subplots(
-        rows, columns, figsize=(3.3 * columns + 0.8, 3.1 * rows + 0.3), squeeze=False
+        rows, columns, figsize=((size + 0.2) * columns + 0.8, size * rows + 0.3), squeeze=False
     )
     for axes in panels.flat[len(angles) :]:
         axes.set_axis_off()
@@ -103,8 +104,9 @@ def centred_norms(norms: Runs, counts: Mapping[str, Sequence[int]], *, title: st
     }
     _lines(axes, range(len(next(iter(counts.values())))), relative)
     _by_size(axes, max(counts.values(), key=lambda sizes: sizes[0] / sizes[-1]))
-    axes.set(ylabel="norm over the mean of the norms", title=title)
+    axes.set(ylabel="norm over the mean of the norms")
     axes.legend(ncols=2)
+    headline(figure, title)
     return figure
 
 
@@ -376,7 +378,8 @@ def _with_symbols(label: str) -> str:
 
 
 def _look(label: str, place: int) -> tuple[str, str]:
-    """Colour and marker of a label."""
+    """Colour and marker of a label; with mixup a method has the look that it has without."""
+    label = label.removesuffix(", with mixup")
     i = _METHODS.index(label) if label in _METHODS else (place - 1) % len(COLOURS)
     return PALETTE[COLOURS[i]], MARKERS[i]
 
