@@ -65,10 +65,8 @@ def angle_matrices(
     """
     columns = 3 if len(angles) == 3 else min(2, len(angles))
     rows = math.ceil(len(angles) / columns)
-    size = 2.0 if columns == 3 else 3.1  # a row of three is as wide as one of two
-    figure, panels = plt.subplots(
-        rows, columns, figsize=((size + 0.2) * columns + 0.8, size * rows + 0.3), squeeze=False
-    )
+    size = (7.8, 3.2) if columns == 3 else (3.3 * columns + 0.8, 3.1 * rows + 0.3)
+    figure, panels = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for axes in panels.flat[len(angles) :]:
         axes.set_axis_off()
     for axes, (label, matrix) in zip(panels.flat, angles.items(), strict=False):
