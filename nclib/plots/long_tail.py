@@ -229,22 +229,20 @@ def schedule_lengths(accuracy: Lengths, nc1: Lengths, *, title: str) -> Figure:
 
     Args:
         accuracy: by method and length of the schedule in epochs: the epochs after which it was
-            measured, and the accuracies in 0..1. Of three lengths at most, the longest is solid,
-            the next dashed, then dotted.
+            measured, and the accuracies in 0..1. The longest is drawn solid.
         nc1: the same of NC1 on training data.
         title: the figure's message.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.5))
     percent = {key: (at, [100 * v for v in values]) for key, (at, values) in accuracy.items()}
-    lengths = sorted({length for _, length in accuracy}, reverse=True)
-    styles = dict(zip(lengths, ("-", "--", ":"), strict=False))
+    longest = max(length for _, length in accuracy)
     for axes, courses in ((left, percent), (right, nc1)):
         for i, ((label, length), (epochs, values)) in enumerate(courses.items()):
             colour, marker = _look(label, i)
             axes.plot(
                 [100 * epoch / length for epoch in epochs],
                 values,
-                styles[length],
+                "-" if length == longest else "--",
                 color=colour,
                 marker=marker,
                 markersize=4,
