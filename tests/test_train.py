@@ -400,7 +400,10 @@ PHASES = {"drw_epoch": 2, "start_epoch": 1}  # the loss of each of three epochs 
 
 @pytest.mark.parametrize("centres", ["batch", "ema", "learnable"])
 def test_a_step_is_recorded_anew_in_every_phase(small_cifar, monkeypatch, centres):
-    """In place of a graph, the recorded function itself: with the epoch that it was recorded in."""
+    """In place of a graph, the recorded function itself: with the epoch that it was recorded in.
+
+    An epoch's last batch is smaller, and has a graph of its own.
+    """
     made = []
 
     class Echo:
@@ -425,7 +428,7 @@ def test_a_step_is_recorded_anew_in_every_phase(small_cifar, monkeypatch, centre
         run_module.Run, "replays", property(lambda _: True, lambda *_: None), raising=False
     )
     assert_same(fit(run), eager)
-    assert made == [[(8, 3, 32, 32), (8,), (), (8,), ()]] * 3
+    assert made == [[(n, 3, 32, 32), (n,), (), (n,), ()] for n in (8, 6)] * 3
 
 
 @pytest.mark.filterwarnings("ignore:.*CUDA is not available. Disabling")

@@ -85,7 +85,8 @@ class Run:
             self.optimizers.append(own)
         alone = _processes.world_size() == 1 and self.stage.second_view is None
         self.replays = self.device.type == "cuda" and alone
-        self.graph: tuple[Hashable, Graphed] | None = None
+        self.graphs: dict[int, Graphed] = {}  # one for each number of images, of one phase
+        self.phase: Hashable = None
 
     def _objective(self) -> Objective:
         config, method = self.config, known(self.config.method)
@@ -206,14 +207,16 @@ class Run:
 
     def gradients(self, images: Tensor, labels: Mixed, epoch: int) -> tuple[Tensor, Tensor]:
         """The batch's loss and how many predictions are right; gradients go to the parameters."""
-        if not self.replays or len(images) < self.config.batch_size:
+        if not self.replays:
             return self._backward(images, labels, epoch)
         arguments = [images, *(part for pair in labels for part in pair if torch.is_tensor(part))]
         phase = self.objective.phase(epoch - 1)
-        if self.graph is None or self.graph[0] != phase:
-            self.graph = None  # frees its memory first
-            self.graph = phase, self._recorded(arguments, labels, epoch)
-        value, right = self.graph[1](*arguments)
+        if phase != self.phase:
+            self.graphs.clear()  # frees their memory first
+            self.phase = phase
+        if len(images) not in self.graphs:
+            self.graphs[len(images)] = self._recorded(arguments, labels, epoch)
+        value, right = self.graphs[len(images)](*arguments)
         return value, right
 
     def _recorded(self, arguments: list[Tensor], labels: Mixed, epoch: int) -> Graphed:
