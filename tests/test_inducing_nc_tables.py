@@ -22,7 +22,7 @@ Publish = Callable[[RunConfig, float], None]
 
 
 def _forget() -> None:
-    for function in (results.published, results.ours, results._groups, _claim._evidence):
+    for function in (results.published, results.ours, results.repeated, _claim._evidence):
         function.cache_clear()
 
 
@@ -136,11 +136,43 @@ def test_a_value_is_compared_at_the_paper_profile_alone(publish: Publish) -> Non
     for profile in ("laptop", "paper"):
         for seed, accuracy in enumerate((70.0, 70.6)):
             publish(run("ce", seed, profile), accuracy)
+    assert results.value_verdict(cell) == "undecided"  # ± 4.9: two seeds, one degree of freedom
+    publish(run("ce", 2, "paper"), 70.3)
     assert results.value_verdict(cell) == "reproduced"
     assert "value reproduced" in repr(inducing_nc.table(3))
-    for seed, accuracy in enumerate((60.0, 60.2)):
+    for seed, accuracy in enumerate((60.0, 60.2, 60.1)):
         publish(run("ce", seed, "paper"), accuracy)
     assert results.value_verdict(cell) == "lower"
+
+
+def test_the_spread_is_of_runs_that_differ_in_their_seed_alone(publish: Publish) -> None:
+    for seed, accuracy in enumerate((60.0, 61.0)):
+        publish(run("ce", seed), accuracy)
+        publish(runs.config("laptop", "ce", epochs=60, seed=seed), accuracy + 10 * seed)
+        publish(runs.config("laptop", "ce", mixup=1.0, seed=seed), accuracy - 5)
+        publish(runs.config("laptop", "nc-drw-crt", seed=seed), accuracy + 5)
+    setting = inducing_nc.Setting("laptop")
+
+    def accuracy_of(record: RunRecord) -> float:
+        return 100 * float(record.final["test_accuracy"])
+
+    pairs = {
+        n: inducing_nc.margin([(60.0, 61.0)] * n, 1, 1)
+        for n in (2, 3)  # with mixup and without; and re-trained
+    }
+    assert inducing_nc.margin_in(setting, accuracy_of, 1, 1) == pytest.approx(pairs[3])
+    features = inducing_nc.margin_in(setting, accuracy_of, 1, 1, retrained=False)
+    assert features == pytest.approx(pairs[2])
+    longer = inducing_nc.margin_in(setting._replace(epochs=60), accuracy_of, 1, 1)
+    assert longer == pytest.approx(inducing_nc.margin([(60.0, 71.0)], 1, 1))
+
+
+def test_a_bound_on_one_network_decides_nothing_without_a_spread(publish: Publish) -> None:
+    publish(run("ce", 0, "paper"), 60.0)  # its smallest angle is far below the bound
+    check = papers.claim("inducing-nc/figure-2-paper").printed[0]
+    assert check.evidence().undecided
+    publish(run("ce", 1, "paper"), 60.0)
+    assert check.evidence().ok
 
 
 def test_laptop_records_are_shown_with_seeds_and_profile(publish: Publish) -> None:

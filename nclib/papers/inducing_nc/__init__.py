@@ -1,6 +1,14 @@
 """Inducing neural collapse in deep long-tailed learning: its claims, tables and networks."""
 
-from nclib.papers.inducing_nc._results import Effect, Ours, difference, margin, table_effects
+from nclib.papers.inducing_nc._results import (
+    Effect,
+    Ours,
+    Setting,
+    difference,
+    margin,
+    margin_in,
+    table_effects,
+)
 from nclib.papers.inducing_nc._show import ShownTable, disagreements, table, verdict_counts
 from nclib.papers.inducing_nc._tables import TABLES, Cell, Row, Source, Table, also_printed
 
@@ -10,6 +18,7 @@ __all__ = [
     "Effect",
     "Ours",
     "Row",
+    "Setting",
     "ShownTable",
     "Source",
     "Table",
@@ -17,6 +26,7 @@ __all__ = [
     "difference",
     "disagreements",
     "margin",
+    "margin_in",
     "table",
     "table_effects",
     "verdict_counts",

@@ -7,15 +7,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from nclib import geometry
-from nclib.papers._cases import near
+from nclib.methods import METHODS
 from nclib.papers._claim import Check, Claim, Evidence
 from nclib.papers.inducing_nc import runs
-from nclib.papers.inducing_nc._results import (
-    difference,
-    margin,
-    ours,
-    published,
-)
+from nclib.papers.inducing_nc._results import Setting, difference, margin_in, ours, published
 from nclib.papers.inducing_nc._tables import TABLES, Cell, Source
 from nclib.runs import RunRecord
 
@@ -33,19 +28,41 @@ def records(profile: str, method: str, *, mixup: bool = False) -> list[RunRecord
     return [known[run.id] for run in wanted if run is not None and run.id in known]
 
 
+Measure = Callable[[RunRecord], float | None]
+
+
+def _measured(measure: Measure, group: Sequence[RunRecord]) -> list[float]:
+    """A number of those records that have it."""
+    return [value for record in group if (value := measure(record)) is not None]
+
+
 def _compare(
-    measure: Callable[[RunRecord], float],
+    measure: Measure,
     first: Sequence[RunRecord],
     second: Sequence[RunRecord],
     found: str,
+    *,
+    retrained: bool = False,
 ) -> Evidence | None:
-    """That a number is larger for the first; both are known within their spread over seeds."""
-    if not first or not second:
+    """That a number is larger for the first; the spread over seeds is that of the tables' rule."""
+    a, b = _measured(measure, first), _measured(measure, second)
+    if not a or not b:
         return None
-    a, b = [measure(record) for record in first], [measure(record) for record in second]
+    setting = Setting(first[0].config.profile)
+    half = margin_in(setting, measure, len(a), len(b), retrained=retrained)
     value = sum(a) / len(a) - sum(b) / len(b)
-    half = margin((a, b), len(a), len(b))
     return Evidence(value, 0.0, len(a) + len(b), found, ">=", half)
+
+
+def _at_most(
+    measure: Measure, group: Sequence[RunRecord], found: str, bound: float
+) -> Evidence | None:
+    """That a number of the features is below a bound, known as well as its spread tells."""
+    values = _measured(measure, group)
+    if not values:
+        return None
+    half = margin_in(Setting(group[0].config.profile), measure, len(values), retrained=False)
+    return Evidence(sum(values) / len(values), bound, len(values), found, margin=half)
 
 
 def _above(first: Cell, second: Cell, profile: str) -> Evidence | None:
@@ -78,46 +95,39 @@ def _pairs(profile: str, table: int, *pairs: tuple[str, str]) -> Evidence | None
 
 
 def _best(profile: str) -> Evidence | None:
-    """NC-DRW-cRT against whichever other row with records is best in a column."""
+    """NC-DRW-cRT against whichever other row is best in a column, in the setting of NC-DRW-cRT."""
     found = []
     for column in _MAIN[profile]:
         own = TABLES[3].cell("NC-DRW-cRT", column)
-        rivals = [
-            TABLES[3].cell(row.title, column)
-            for row in TABLES[3].rows
-            if not row.title.startswith("NC-")
-        ]
-        known = [(result.mean, c) for c in rivals if (result := ours(c.source, profile))]
-        mine = ours(own.source, profile)
-        if not known or mine is None:
-            continue
-        top, rival = max(known, key=lambda pair: pair[0])
-        # Each in its own setting, as the table has them.
-        values = [r.values for c in (own, rival) if (r := ours(c.source, profile))]
-        half = margin(values, *map(len, values))
-        name = f"NC-DRW-cRT less {rival.row}, the best other row with records, {column}, in points"
-        found.append(Evidence(mine.mean - top, 0.0, 2, name, ">=", half))
+        known = []
+        for row in TABLES[3].rows:
+            rival = own.source._replace(method=row.method)
+            if not row.title.startswith("NC-") and (result := ours(rival, profile)) is not None:
+                known.append((result.mean, row.title, rival))
+        if known:
+            _, title, rival = max(known)
+            change = difference(own.source, rival, profile)
+            if change is not None:
+                name = (
+                    f"NC-DRW-cRT less {title}, the best other row with records, {column}, in points"
+                )
+                found.append(Evidence(change.value, 0.0, 2, name, ">=", change.margin))
     return _least(found)
 
 
-def _noisy(record: RunRecord) -> float:
-    """Mean test accuracy over the noise levels, in per cent."""
-    return 25 * sum(float(record.final[f"noisy_test_accuracy_{std}"]) for std in _NOISES)
-
-
-def _measured(record: RunRecord) -> bool:
-    """The first records have noise of another scale."""
-    return f"noisy_test_accuracy_{_NOISES[0]}" in record.final
+def _noisy(record: RunRecord) -> float | None:
+    """Mean test accuracy over the noise levels, in per cent; None in the first records, whose noise
+    is of another scale."""
+    found = [record.final.get(f"noisy_test_accuracy_{std}", math.nan) for std in _NOISES]
+    mean = 25 * sum(found)
+    return mean if math.isfinite(mean) else None
 
 
 def _noise(profile: str) -> Evidence | None:
     mixup = profile == "paper"
-    terms, plain = (
-        [r for r in records(profile, name, mixup=mixup) if _measured(r)]
-        for name in ("nc-drw", "ce-drw")
-    )
+    terms, plain = (records(profile, name, mixup=mixup) for name in ("nc-drw", "ce-drw"))
     found = "CE‡ less CE under noise, CIFAR10-LT, ResNet-32, mean over four levels, in points"
-    return _compare(_noisy, terms, plain, found)
+    return _compare(_noisy, terms, plain, found, retrained=True)
 
 
 def _angles(record: RunRecord) -> list[float]:
@@ -134,30 +144,29 @@ def _with_terms(profile: str) -> list[RunRecord]:
     return records(profile, "nc-drw", mixup=profile == "paper")
 
 
+def _farthest(record: RunRecord) -> float:
+    return max(abs(angle - OPTIMUM) for angle in _angles(record))
+
+
 def _plain_angle(profile: str) -> Evidence | None:
-    plain = records(profile, "ce")
-    if not plain:
-        return None
-    return near(map(_smallest, plain), "largest of the smallest angles, in degrees", OPTIMUM - 20)
+    return _at_most(_smallest, records(profile, "ce"), "smallest angle, in degrees", OPTIMUM - 20)
 
 
 def _close_angles(profile: str) -> Evidence | None:
-    terms = _with_terms(profile)
-    if not terms:
-        return None
-    worst = (max(abs(angle - OPTIMUM) for angle in _angles(record)) for record in terms)
-    return near(worst, "largest distance of an angle from 96.4°, in degrees", 10.0)
+    found = "largest distance of an angle from 96.4°, in degrees"
+    return _at_most(_farthest, _with_terms(profile), found, 10.0)
 
 
-def _wider(profile: str, *methods: str) -> Evidence | None:
-    plain = records(profile, "ce")
+def _wider(profile: str, *methods: str, mixup: bool = False) -> Evidence | None:
+    mixed = mixup and profile == "paper"
+    plain = records(profile, "ce", mixup=mixed)
     return _least(
         [
             _compare(
                 _smallest,
-                _with_terms(profile) if method == "nc-drw" else records(profile, method),
+                records(profile, method, mixup=mixed),
                 plain,
-                f"smallest angle with {method} less that with ce, in degrees",
+                f"smallest angle with {METHODS[method].title} less that with CE, in degrees",
             )
             for method in methods
         ]
@@ -169,14 +178,14 @@ def _norm_cv(record: RunRecord) -> float:
 
 
 def _equal_norms(profile: str) -> Evidence | None:
-    terms = _with_terms(profile)
-    found = "largest standard deviation over mean of the norms"
-    return near(map(_norm_cv, terms), found, 0.1) if terms else None
+    found = "standard deviation over mean of the norms"
+    return _at_most(_norm_cv, _with_terms(profile), found, 0.1)
 
 
 def _more_equal_norms(profile: str) -> Evidence | None:
     found = "spread of the norms with CE less that with NC-DRW"
-    return _compare(_norm_cv, records(profile, "ce"), _with_terms(profile), found)
+    plain = records(profile, "ce", mixup=profile == "paper")
+    return _compare(_norm_cv, plain, _with_terms(profile), found)
 
 
 def _lower(metric: str, profile: str, *, logarithm: bool = False) -> Evidence | None:
@@ -192,12 +201,12 @@ def _lower(metric: str, profile: str, *, logarithm: bool = False) -> Evidence | 
 
 
 def _retrained(profile: str) -> Evidence | None:
-    def measured(record: RunRecord) -> float:
-        return float(record.report("train").nc3 or math.nan)
+    def measured(record: RunRecord) -> float | None:
+        return record.report("train").nc3
 
     again = records(profile, "nc-drw-crt", mixup=profile == "paper")
     found = "nc3 with NC-DRW less that with NC-DRW-cRT"
-    return _compare(measured, _with_terms(profile), again, found)
+    return _compare(measured, _with_terms(profile), again, found, retrained=True)
 
 
 def network_claims(profile: str) -> tuple[Claim, ...]:
@@ -242,7 +251,10 @@ def network_claims(profile: str) -> tuple[Claim, ...]:
                 check("plain: some angle is 20° below", _plain_angle),
                 check("with the terms: every angle within 10°", _close_angles),
             ),
-            check("with the terms: the smallest angle is larger", _wider, "nc-drw"),
+            Check(
+                "with the terms: the smallest angle is larger",
+                partial(_wider, profile, "nc-drw", mixup=True),
+            ),
         ),
         claim(
             "figure-3",

@@ -1,31 +1,35 @@
 r"""The cells of Tables 2–7 beside published records: means, effects with intervals, verdicts.
 
-The rule, for every cell alike. Runs that differ in nothing but their method (one data set, ratio,
-network, metric and profile) have one standard deviation over seeds, s, pooled over those methods
-with :math:`\nu=\sum(n_m-1)` degrees of freedom. The *effect* of a row is its mean accuracy minus
-that of its reference row in the same setting, known within
-:math:`t_{.975,\nu}\,s\sqrt{1/n_a+1/n_b}`. It is *reproduced* where that interval lies wholly on the
-side of zero that is printed, *contradicted* where it lies wholly on the other, and *undecided*
-otherwise, which one seed alone always is. Where a printed effect is zero, an interval without zero
-contradicts it and nothing reproduces it. A *value* is compared at the paper profile alone: it is
-*reproduced* where the printed one is within :math:`t_{.975,\nu}\,s\sqrt{1/n+1/3}` of ours (the
-paper's own numbers are means of three), else *higher* or *lower* says what ours is.
+The rule, for every comparison alike. Runs of one *setting* (data set, ratio, network, length of
+training and profile) have one standard deviation over seeds, s: it is pooled over all groups of
+them that differ in nothing but the seed, with :math:`\nu=\sum(n_g-1)` degrees of freedom. The
+*effect* of a row is its mean accuracy minus that of its reference row, with mixup both or neither,
+known within :math:`t_{.975,\nu}\,s\sqrt{1/n_a+1/n_b}`. It is *reproduced* where that interval lies
+wholly on the side of zero that is printed, *contradicted* where it lies wholly on the other, and
+*undecided* otherwise, which it always is where no group has two seeds. Where a printed effect is
+zero, an interval without zero contradicts it and nothing reproduces it. A *value* is compared at
+the paper profile alone: where the printed one is more than
+:math:`t_{.975,\nu}\,s\sqrt{1/n+1/3}` from ours (the paper's own numbers are means of three),
+*higher* or *lower* says what ours is; where it is not, the value is *reproduced*, unless that
+interval is wider than :data:`RESOLUTION` to either side and therefore tells nothing: *undecided*.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from nclib.methods import METHODS
 from nclib.papers.inducing_nc import runs
-from nclib.papers.inducing_nc._tables import TABLES, Cell, Source, cells, reference
-from nclib.runs import RunRecord, ledger
+from nclib.papers.inducing_nc._tables import TABLES, Cell, Source, reference
+from nclib.runs import RunConfig, RunRecord, ledger
 
 PROFILES = ("laptop", "paper")  # those that train on the paper's data
 EffectVerdict = Literal["reproduced", "contradicted", "undecided", "not run"]
+RESOLUTION = 3.0  #: points; a value that is known less well is not called reproduced
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Ours:
     profile: str
     seeds: tuple[int, ...]
     values: tuple[float, ...]
+    mixup: bool = False
 
     @property
     def mean(self) -> float:
@@ -50,7 +55,18 @@ class Ours:
     def __str__(self) -> str:
         spread = f" ± {self.std:.1f}" if len(self.values) > 1 else ""
         seeds = "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
-        return f"{self.mean:.1f}{spread} ({seeds}, {self.profile})"
+        mixup = ", with mixup" if self.mixup else ""
+        return f"{self.mean:.1f}{spread} ({seeds}, {self.profile}{mixup})"
+
+
+class Setting(NamedTuple):
+    """What the runs have in common whose spread over seeds is pooled."""
+
+    profile: str
+    dataset: str = "cifar10"
+    imbalance: float = 100.0
+    model: str = "resnet32"
+    epochs: int | None = None  # None: what a method has in the tables
 
 
 @dataclass(frozen=True)
@@ -101,6 +117,46 @@ def published(profile: str) -> dict[str, RunRecord]:
     return {record.id: record for record in ledger.records("inducing-nc", profile=profile)}
 
 
+def _setting(config: RunConfig) -> Setting:
+    network = config.model.partition("-")[0]  # with experts or branches or without
+    return Setting(config.profile, config.dataset, config.imbalance, network, config.epochs)
+
+
+@cache
+def repeated(setting: Setting) -> tuple[tuple[RunRecord, ...], ...]:
+    """Published records of a setting, those together that differ in nothing but their seed."""
+    groups: dict[str, list[RunRecord]] = {}
+    for record in published(setting.profile).values():
+        config = record.config
+        epochs = setting.epochs or runs.epochs_of(setting.profile, config.method)
+        if _setting(config) == setting._replace(epochs=epochs):
+            groups.setdefault(config.model_copy(update={"seed": 0}).id, []).append(record)
+    return tuple(map(tuple, groups.values()))
+
+
+def margin_in(
+    setting: Setting,
+    measure: Callable[[RunRecord], float | None],
+    *counts: int,
+    retrained: bool = True,
+) -> float:
+    """:func:`margin` with the spread over seeds that a number of records has in a setting.
+
+    Args:
+        setting: whose records are pooled.
+        measure: the number; None where a record lacks it.
+        counts: of the runs in the means that are compared.
+        retrained: count networks whose classifier alone is trained anew, too. Their features are
+            those of another group, so that a number of the features would be counted twice.
+    """
+    groups = []
+    for group in repeated(setting):
+        if retrained or METHODS[group[0].config.method].base is None:
+            values = [value for record in group if (value := measure(record)) is not None]
+            groups += [values] if values else []
+    return margin(groups, *counts)
+
+
 @cache
 def ours(source: Source, profile: str) -> Ours | None:
     """What published records say of a source; None without any."""
@@ -110,28 +166,25 @@ def ours(source: Source, profile: str) -> Ours | None:
     for seed in runs.SEEDS[profile]:
         run = runs.of(source, profile, seed)
         record = published(profile).get(run.id) if run is not None else None
-        value = None if record is None else record.final.get(source.metric)
+        value = None if record is None else _value(record, source.metric)
         if value is not None:
-            found[seed] = 100 * float(value)
-    return Ours(profile, tuple(found), tuple(found.values())) if found else None
+            found[seed] = value
+    mixup = source.mixup and profile == "paper"
+    return Ours(profile, tuple(found), tuple(found.values()), mixup) if found else None
 
 
-@cache
-def _groups(source: Source, profile: str) -> list[tuple[float, ...]]:
-    """Accuracies of every method of the tables in the setting of a source, for the pooled s."""
-    settings = {
-        other
-        for cell in cells()
-        for other in (cell.source, reference(cell))
-        if other is not None and other[1:5] == source[1:5]
-    }
-    values = {}
-    for other in sorted(settings | {source}):
-        mixup = other.mixup if profile == "paper" else False
-        found = ours(other, profile)
-        if found is not None:
-            values[other._replace(mixup=mixup)] = found.values
-    return list(values.values())
+def _value(record: RunRecord, metric: str) -> float | None:
+    """A number of the finished network in per cent; None where it was not measured."""
+    value = record.final.get(metric)
+    return None if value is None else 100 * float(value)
+
+
+def _margin(source: Source, profile: str, *counts: int) -> float:
+    """Of the accuracies in the setting of a source."""
+    run = runs.of(source, profile, 0)
+    assert run is not None, "what has a record has a configuration"
+    setting = _setting(run)._replace(epochs=None)
+    return margin_in(setting, lambda record: _value(record, source.metric), *counts)
 
 
 def difference(source: Source, other: Source, profile: str) -> Effect | None:
@@ -139,8 +192,7 @@ def difference(source: Source, other: Source, profile: str) -> Effect | None:
     a, b = ours(source, profile), ours(other, profile)
     if a is None or b is None:
         return None
-    half = margin(_groups(source, profile), len(a.values), len(b.values))
-    return Effect(a.mean - b.mean, half)
+    return Effect(a.mean - b.mean, _margin(source, profile, len(a.values), len(b.values)))
 
 
 def effect(cell: Cell, profile: str) -> Effect | None:
@@ -190,9 +242,7 @@ def value_verdict(cell: Cell) -> str | None:
     found = ours(cell.source, "paper")
     if found is None or cell.printed is None:
         return None
-    half = margin(_groups(cell.source, "paper"), len(found.values), 3)
-    if not math.isfinite(half):
-        return "undecided"
+    half = _margin(cell.source, "paper", len(found.values), 3)
     if abs(found.mean - cell.printed) <= half:
-        return "reproduced"
+        return "reproduced" if half <= RESOLUTION else "undecided"
     return "higher" if found.mean > cell.printed else "lower"

@@ -47,6 +47,8 @@ def _ours(cell: Cell) -> list[str]:
         verdict, change = effect_verdict(cell, profile), effect(cell, profile)
         if verdict is not None and change is not None:
             line += f"; {change} {_MARKS[verdict]}"
+        elif verdict == "not run":
+            line += "; effect not run"
         if profile == "paper" and (value := value_verdict(cell)) is not None:
             line += f"; value {value}"
         lines.append(line)

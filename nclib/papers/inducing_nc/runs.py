@@ -164,8 +164,14 @@ def of(source: Source, profile: str, seed: int, **changes: Any) -> RunConfig | N
         return None
     if profile == "paper":
         fields["mixup"] = _MIXUP if source.mixup else 0.0
-        fields["epochs"] = _LONG.get(source.method, _PROFILES["paper"]["epochs"])
+    fields["epochs"] = epochs_of(profile, source.method)
     return config(profile, source.method, **{**fields, **changes})
+
+
+def epochs_of(profile: str, method: str) -> int:
+    """How long a method is trained for the tables."""
+    usual: int = _PROFILES[profile]["epochs"]
+    return _LONG.get(method, usual) if profile == "paper" else usual
 
 
 def figure_runs(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunConfig]:
