@@ -58,10 +58,22 @@ def test_a_longer_schedule_is_compared_with_runs_of_the_profile():
 
 def test_mixup_is_measured_with_runs_of_the_paper_s_grid():
     grid, both = {run.id for run in chapter.grid("paper")}, chapter.mixing()
-    assert set(both) == {(t, m) for t in ("CE", "CE-DRW", "NC-DRW") for m in (False, True)}
+    assert list(both)[-2:] == ["NC-DRW, without mixup", "NC-DRW, with mixup"]
+    assert {chapter.title_of(name) for name in both} == {"CE", "CE-DRW", "NC-DRW"}
     assert {run.id for runs in both.values() for run in runs} <= grid
-    for (_, mixed), runs in both.items():
-        assert [(run.mixup, run.seed) for run in runs] == [(float(mixed), s) for s in (0, 1, 2)]
+    for name, runs in both.items():
+        mixup = float(name.endswith("with mixup"))
+        assert [(run.mixup, run.seed) for run in runs] == [(mixup, s) for s in (0, 1, 2)]
+
+
+def test_the_paper_s_figures_have_three_methods_in_both_settings():
+    shown = chapter.figure_runs("paper")
+    for name, runs in chapter.mixing().items():
+        assert shown[name] == runs[0]
+    assert shown["LDAM-DRW, without mixup"].mixup == 0
+    assert "LDAM-DRW, with mixup" not in shown
+    assert {chapter.title_of(name) for name in shown} == set(chapter.figure_runs("laptop"))
+    assert {run.id for run in shown.values()} <= {run.id for run in chapter.grid("paper")}
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,15 @@ def test_the_map_writes_every_value():
     assert [t.get_text() for t in figure.axes[0].texts] == ["1.0", "2.0", "3.0", "4.0"]
 
 
+def test_what_is_good_is_light_in_every_panel_of_the_map():
+    panels = {"more": [[1, 2], [3, 4]], "less": [[1, 2], [3, 4]]}
+    figure = plots.strength_map([0, 1], [0, 2], panels, title="t", less=("less",))
+    more, less = (axes.texts for axes in figure.axes)
+    assert [t.get_text() for t in less] == [t.get_text() for t in more]
+    assert [t.get_color() for t in more] == ["white", "white", "black", "black"]
+    assert [t.get_color() for t in less] == ["black", "black", "white", "white"]
+
+
 def test_schedules_of_any_length_share_an_axis():
     courses = {("CE", 20): ([10, 20], [0.4, 0.5]), ("CE", 60): ([15, 60], [0.3, 0.6])}
     figure = plots.schedule_lengths(courses, courses, title="t")

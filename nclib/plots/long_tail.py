@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
@@ -22,6 +22,7 @@ COLOURS = ("grey", "blue", "vermilion", "green", "purple", "orange", "sky", "bla
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # One look a method, in whatever company it is drawn; other labels take what their place gives.
 _METHODS = ("CE", "CE-DRW", "LDAM-DRW", "NC-DRW", "NC-DRW-cRT", "Logit Adjust", "CE-RS", "CE-RW")
+_WITHOUT = ", without mixup"
 Runs = Mapping[str, Sequence[Sequence[float] | np.ndarray]]  # by label, one sequence a seed
 
 
@@ -63,9 +64,10 @@ def angle_matrices(
         optimum: the largest angle that all pairs can have.
         title: the figure's message.
     """
-    columns = 3 if len(angles) == 3 else min(2, len(angles))
+    columns = 2 if len(angles) == 4 else min(3, len(angles))
     rows = math.ceil(len(angles) / columns)
-    size = (7.8, 3.2) if columns == 3 else (3.3 * columns + 0.8, 3.1 * rows + 0.3)
+    side = 2.35 if columns == 3 else 3.2
+    size = (side * columns + 0.8, (side + 0.4) * rows + 0.3)
     figure, panels = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for axes in panels.flat[len(angles) :]:
         axes.set_axis_off()
@@ -122,8 +124,9 @@ def class_accuracy(accuracies: Runs, counts: Sequence[int], *, title: str) -> Fi
     }
     _lines(axes, range(len(counts)), percent)
     _by_size(axes, counts)
-    axes.set(ylabel="test accuracy (%)", title=title)
+    axes.set(ylabel="test accuracy (%)")
     axes.legend(ncols=2)
+    headline(figure, title)
     return figure
 
 
@@ -140,7 +143,7 @@ def noise_curves(
         accuracies: by label, each seed's accuracies at those noise levels, in 0..1.
         stds: the levels, on normalised images.
         title: the figure's message.
-        printed: numbers of a paper by label, in per cent, drawn open and dashed.
+        printed: numbers of a paper by label, in per cent, drawn as dotted lines of diamonds.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.6))
     percent = {
@@ -151,7 +154,7 @@ def noise_curves(
         axes.plot(
             stds,
             values,
-            "D--",
+            "D:",
             color=PALETTE[colour],
             markerfacecolor="none",
             markeredgewidth=1.8,
@@ -183,11 +186,13 @@ def calibration(points: Mapping[str, Sequence[tuple[float, float]]], *, title: s
             marker,
             color=colour,
             markersize=8,
+            markerfacecolor="none" if label.endswith(_WITHOUT) else colour,
             label=label,
         )
-    axes.set(xlabel="test accuracy (%)", ylabel="calibration error (%)", title=title)
+    axes.set(xlabel="test accuracy (%)", ylabel="calibration error (%)")
     axes.set_ylim(bottom=0)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.legend(loc="outside right center")
+    headline(figure, title)
     return figure
 
 
@@ -197,22 +202,25 @@ def strength_map(
     panels: Mapping[str, Sequence[Sequence[float]]],
     *,
     title: str,
+    less: Collection[str] = (),
 ) -> Figure:
-    r"""What networks become over the strengths of the two terms, a panel a quantity.
+    r"""What networks become over the strengths of the two terms, a panel a quantity; light is good.
 
     Args:
         within: :math:`\lambda_1`, one a row.
         between: :math:`\lambda_2`, one a column.
         panels: by title, the values.
         title: the figure's message.
+        less: titles of the panels where less is better.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(7.2, 3.1), squeeze=False)
     for panel, (name, values) in zip(axes[0], panels.items(), strict=True):
         grid = np.asarray(values, dtype=float)
-        panel.imshow(grid, cmap=SEQUENTIAL, aspect="auto")
-        middle = (grid.min() + grid.max()) / 2
+        good = -grid if name in less else grid
+        panel.imshow(good, cmap=SEQUENTIAL, aspect="auto")
+        middle = (good.min() + good.max()) / 2
         for (row, column), value in np.ndenumerate(grid):
-            colour = "white" if value <= middle else "black"
+            colour = "white" if good[row, column] <= middle else "black"
             panel.text(column, row, f"{value:.1f}", ha="center", va="center", color=colour)
         panel.set_xticks(range(len(between)), [f"{x:g}" for x in between])
         panel.set_yticks(range(len(within)), [f"{x:g}" for x in within])
@@ -287,6 +295,7 @@ def effect_forest(rows: Sequence[EffectRow], *, title: str) -> Figure:
     if not all(math.isfinite(row.margin) for row in rows):
         axes.plot([], [], "o", color=PALETTE["grey"], label="ours, single runs")
     axes.plot([], [], "D", color=PALETTE["vermilion"], markerfacecolor="none", label="printed")
+    axes.plot([], [], color=PALETTE["grey"], linewidth=1, label="from mean to mean")
     axes.set_yticks(range(len(rows)), [_with_symbols(row.label) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set(xlabel="difference of test accuracy (points)")
@@ -360,10 +369,11 @@ def setting_accuracies(rows: Mapping[str, Settings], *, title: str) -> Figure:
         colour, marker = _look("", number)
         axes.plot([], [], marker, color=colour, label=f"ours, {setting}")
     axes.plot([], [], "D", color=PALETTE["vermilion"], markerfacecolor="none", label="printed")
+    axes.plot([], [], color=PALETTE["grey"], linewidth=1, label="from mean to mean")
     axes.set_yticks(range(len(rows)), map(_with_symbols, rows))
     axes.set_ylim(len(rows) - 0.5, -0.6)
     axes.set(xlabel="test accuracy (%)")
-    figure.legend(loc="outside lower center", ncols=3)
+    figure.legend(loc="outside lower center", ncols=4)
     headline(figure, title)
     return figure
 
@@ -374,20 +384,33 @@ def _with_symbols(label: str) -> str:
 
 
 def _look(label: str, place: int) -> tuple[str, str]:
-    """Colour and marker of a label; with mixup a method has the look that it has without."""
-    label = label.removesuffix(", with mixup")
+    """Colour and marker of a label, with mixup as without."""
+    label = label.partition(", with")[0]
     i = _METHODS.index(label) if label in _METHODS else (place - 1) % len(COLOURS)
     return PALETTE[COLOURS[i]], MARKERS[i]
 
 
 def _lines(axes: Axes, places: Sequence[float], runs: Runs) -> None:
-    """The mean over seeds of each label, and the seeds themselves as faint lines."""
+    """The mean over seeds of each label, and the seeds themselves as faint lines.
+
+    What is without mixup, where there are both, is dashed and has open markers.
+    """
     for i, (label, values) in enumerate(runs.items()):
         colour, marker = _look(label, i)
         for single in values if len(values) > 1 else ():
             axes.plot(places, single, color=colour, linewidth=0.8, alpha=0.5)
         mean = np.mean(np.asarray(values), 0)
-        axes.plot(places, mean, color=colour, marker=marker, markersize=5, label=label)
+        style, face = ("--", "none") if label.endswith(_WITHOUT) else ("-", colour)
+        axes.plot(
+            places,
+            mean,
+            style,
+            color=colour,
+            marker=marker,
+            markersize=5,
+            markerfacecolor=face,
+            label=label,
+        )
 
 
 def _by_size(axes: Axes, counts: Sequence[int]) -> None:

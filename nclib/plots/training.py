@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
 from nclib.plots._style import DIVERGING, PALETTE, headline
@@ -134,6 +136,10 @@ def collapse_courses(panels: Sequence[Curves], *, title: str) -> Figure:
             for values, style in zip(pair, ("-", "--"), strict=True):
                 drawn = np.where(np.asarray(values, dtype=float) > 0, values, np.nan)
                 axes.semilogy(curves.epochs, drawn, style, color=colour)
+        axes.yaxis.set_major_formatter("{x:g}")
+        low, high = axes.get_ylim()
+        digits = "" if high / low > 100 else "25" if high / low > 10 else "2357"
+        axes.yaxis.set_minor_formatter(FuncFormatter(partial(_between, digits)))
         axes.set_title(curves.title)
     for axes in grid[1]:
         axes.set_xlabel("epoch")
@@ -145,9 +151,14 @@ def collapse_courses(panels: Sequence[Curves], *, title: str) -> Figure:
         Line2D([], [], color=PALETTE["black"], label="training data"),
         Line2D([], [], color=PALETTE["black"], linestyle="--", label="test data"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(3, len(handles)))
     headline(figure, title)
     return figure
+
+
+def _between(digits: str, value: float, _: object) -> str:
+    """What a logarithmic axis names between powers of ten: numbers with these first digits."""
+    return f"{value:g}" if f"{value:e}"[0] in digits else ""
 
 
 def duality_by_encoding(

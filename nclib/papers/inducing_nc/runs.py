@@ -174,31 +174,48 @@ def epochs_of(profile: str, method: str) -> int:
     return _LONG.get(method, usual) if profile == "paper" else usual
 
 
+def label(method: str, profile: str, mixup: bool) -> str:
+    """The title of a method, with its setting at the paper profile, which has two."""
+    setting = f", {'with' if mixup else 'without'} mixup" if profile == "paper" else ""
+    return METHODS[method].title + setting
+
+
+def title_of(label: str) -> str:
+    """The method's title in what :func:`label` gave."""
+    return label.partition(", with")[0]
+
+
 def figure_runs(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunConfig]:
-    """The networks of the chapter's figures by title, each in the setting of its table.
+    """The networks of the chapter's figures by label, each in the setting of its table.
 
     Those of Figures 2 and 3 and of the laptop profile: one a method on the long-tailed set, and
-    plain training on the balanced one.
+    plain training on the balanced one. At the paper profile those of :func:`mixing` in both
+    settings.
     """
 
-    def run(table: int, method: str, **fields: Any) -> RunConfig:
-        mixed = profile == "paper" and method in TABLES[table].mixup
+    def run(method: str, mixed: bool, **fields: Any) -> RunConfig:
         fields = {"seed": seed, "mixup": _MIXUP if mixed else 0.0, **fields}
         return config(profile, method, **{**fields, **changes})
 
-    runs = {METHODS[method].title: run(3, method) for method in SMOKE}
-    return {**runs, "CE, balanced": run(2, "ce", imbalance=1.0)}
+    runs: dict[str, RunConfig] = {}
+    for method in SMOKE:
+        settings = [profile == "paper" and method in TABLES[3].mixup]
+        if profile == "paper" and method in LENGTHENED:
+            settings = [False, True]
+        runs |= {label(method, profile, mixed): run(method, mixed) for mixed in settings}
+    balanced = run("ce", profile == "paper" and "ce" in TABLES[2].mixup, imbalance=1.0)
+    return {**runs, "CE, balanced": balanced}
 
 
 def published(profile: str) -> dict[str, list[RunRecord]]:
-    """Published records of the figures' networks by title, seed by seed; empty without any."""
-    found: dict[str, list[RunRecord]] = {}
+    """Published records of the figures' networks by label, seed by seed; empty without any."""
     known = {record.id: record for record in ledger.records("inducing-nc", profile=profile)}
-    for seed in SEEDS[profile]:
-        for title, run in figure_runs(profile, seed=seed).items():
-            if run.id in known:
-                found.setdefault(title, []).append(known[run.id])
-    return found
+    by_seed = [figure_runs(profile, seed=seed) for seed in SEEDS[profile]]
+    found = {
+        name: [known[runs[name].id] for runs in by_seed if runs[name].id in known]
+        for name in by_seed[0]
+    }
+    return {name: records for name, records in found.items() if records}
 
 
 def grid(profile: str, *, seeds: Sequence[int] | None = None, **changes: Any) -> list[RunConfig]:
@@ -322,14 +339,14 @@ def schedules(
     }
 
 
-def mixing() -> dict[tuple[str, bool], list[RunConfig]]:
+def mixing() -> dict[str, list[RunConfig]]:
     """Three methods of the paper profile with mixup and without.
 
     Returns:
-        by the method's title and whether it has mixup, seed by seed.
+        by the label of method and setting, seed by seed.
     """
     return {
-        (METHODS[method].title, mixed): [
+        label(method, "paper", mixed): [
             config("paper", method, mixup=_MIXUP if mixed else 0.0, seed=seed)
             for seed in SEEDS["paper"]
         ]
