@@ -81,11 +81,20 @@ def test_the_ceiling_of_the_divergence_is_drawn_at_the_labels():
     assert 0.2 in levels
 
 
-def test_the_line_of_the_stability_theorem_has_its_slope():
+def test_the_line_of_the_stability_theorem_has_its_slope_and_ends_at_one():
     gaps = torch.tensor([1e-3, 1e-2])
-    figure = inducing_nc.norm_stability(gaps, gaps / 10, num_classes=5)
-    line = figure.axes[0].lines[0]
+    figure = inducing_nc.norm_stability(gaps, gaps / 10, gaps, num_classes=5)
+    line, bound, spread = figure.axes[0].lines
     np.testing.assert_allclose(line.get_ydata() / line.get_xdata(), 500, rtol=1e-6)
+    assert line.get_ydata().max() == pytest.approx(1)
+    np.testing.assert_allclose(bound.get_ydata(), gaps)
+    np.testing.assert_allclose(spread.get_ydata(), gaps / 10)
+
+
+def test_the_stability_theorem_has_no_line_where_it_says_nothing():
+    gaps = torch.tensor([0.1, 0.2])
+    figure = inducing_nc.norm_stability(gaps, gaps / 10, gaps, num_classes=5)
+    assert len(figure.axes[0].lines) == 2
 
 
 def test_the_other_figures_have_their_panels(triangle):

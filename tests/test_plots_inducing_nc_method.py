@@ -78,10 +78,18 @@ def test_pulls_are_given_as_shares_of_each_class():
 
 
 def test_a_diverged_run_is_marked_at_its_strength():
-    rows = [(0.0, 0.9, 60.0), (1.0, 0.95, 95.0), (9.0, math.nan, math.nan)]
+    rows = [
+        (0.0, [0.9, 0.9], [60.0, 61.0]),
+        (1.0, [0.95, 0.94], [95.0, 94.0]),
+        (9.0, [0.1, math.nan], [0.0, math.nan]),
+    ]
     figure = figures.strength_sweep({"a": rows, "b": rows[:2]}, baseline=0.9, title="t")
     crosses = [line for line in figure.axes[0].lines if line.get_marker() == "x"]
     assert [list(line.get_xdata()) for line in crosses] == [[2]]
+    lines = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(
+        [line.get_ydata() for line in lines], [[90, 95, 10], [90, 94, math.nan]]
+    )
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == [
         "without the terms",
         "diverged",

@@ -300,29 +300,30 @@ def nearest_angles(
     return figure
 
 
-def norm_stability(gaps: Tensor, spreads: Tensor, *, num_classes: int) -> Figure:
+def norm_stability(gaps: Tensor, spreads: Tensor, sharp: Tensor, *, num_classes: int) -> Figure:
     """Spread of the norms of centred means against how far L_B is from its optimum.
 
     Args:
         gaps: (B,) L_B plus its optimal angle, radians.
         spreads: (B,) distance of the norms from equal ones, relative.
-        num_classes: K, for the theorem's line.
+        sharp: (B,) what part 2 of the theorem allows them.
+        num_classes: K, for the line of part 3, which is drawn as far as it is below one.
     """
-    figure, axes = plt.subplots(figsize=(6.0, 3.7))
-    order = gaps.sort().values
+    figure, axes = plt.subplots(figsize=(6.0, 3.9))
     slope = num_classes**3 * (num_classes - 1)
-    axes.loglog(order, slope * order, color=PALETTE["black"], linestyle="--")
-    middle = len(order) // 2
-    axes.annotate(
-        f"theorem: {slope} × gap", (float(order[middle]), slope * float(order[middle])), (-8, 8),
-        textcoords="offset points", fontsize=9, ha="right",
-    )  # fmt: skip
-    axes.loglog(gaps, spreads, "o", ms=4, color=PALETTE["blue"], alpha=0.6)
+    ends = torch.tensor([float(gaps.min()), 1 / slope], dtype=gaps.dtype)
+    if ends[0] < ends[1]:
+        label = f"bound of part 3: {slope} × distance"
+        axes.loglog(ends, slope * ends, color=PALETTE["black"], linestyle="--", label=label)
+    hollow = {"mfc": "none", "mec": PALETTE["vermilion"], "alpha": 0.7}
+    axes.loglog(gaps, sharp, "v", ms=4, label="bound of part 2, the same means", **hollow)
+    axes.loglog(gaps, spreads, "o", ms=4, color=PALETTE["blue"], alpha=0.6, label="spread")
     axes.set(
         xlabel="distance of $L_B$ from its optimum, radians",
         ylabel="spread of the norms, relative",
     )
     axes.set_title("Nearly optimal angles force nearly equal norms")
+    axes.legend(loc="lower right")
     return figure
 
 

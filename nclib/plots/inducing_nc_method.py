@@ -417,13 +417,16 @@ def seeded_courses(panels: Sequence[Course], *, title: str) -> Figure:
 
 
 def strength_sweep(
-    sweeps: Mapping[str, Sequence[tuple[float, float, float]]], *, baseline: float, title: str
+    sweeps: Mapping[str, Sequence[tuple[float, Sequence[float], Sequence[float]]]],
+    *,
+    baseline: float,
+    title: str,
 ) -> Figure:
-    """Test accuracy and smallest angle over the strength of a term, a column a term.
+    """Test accuracy and smallest angle over the strength of a term, a column a term, a line a seed.
 
     Args:
-        sweeps: by symbol of the strength, (strength, accuracy, smallest angle in degrees); a run
-            that diverged has nan.
+        sweeps: by symbol of the strength, the strength and for each seed the accuracy and the
+            smallest angle in degrees; a run that diverged has nan.
         baseline: test accuracy without the terms.
         title: the figure's message.
     """
@@ -431,9 +434,9 @@ def strength_sweep(
     for column, (symbol, rows) in zip(grid.T, sweeps.items(), strict=True):
         strengths, accuracies, angles = (np.array(values) for values in zip(*rows, strict=True))
         places = np.arange(len(strengths))
-        lost = places[np.isnan(accuracies)]
-        column[0].plot(places, 100 * accuracies, "o-", color=COLOURS[0])
-        column[1].plot(places, angles, "s-", color=COLOURS[1])
+        lost = places[np.isnan(accuracies).any(axis=1)]
+        column[0].plot(places, 100 * accuracies, "o-", ms=4, lw=1.3, color=COLOURS[0], alpha=0.8)
+        column[1].plot(places, angles, "s-", ms=4, lw=1.3, color=COLOURS[1], alpha=0.8)
         for axes, top in zip(column, (105, 100), strict=True):
             axes.plot(lost, 0 * lost, "x", ms=9, mew=2, color=PALETTE["black"])
             axes.set(ylim=(-5, top))
@@ -443,7 +446,7 @@ def strength_sweep(
     grid[0, 0].set_ylabel("test accuracy (%)")
     grid[1, 0].set_ylabel("smallest angle (°)")
     handles = [Line2D([], [], color=PALETTE["grey"], ls="--", lw=1, label="without the terms")]
-    if any(math.isnan(row[1]) for rows in sweeps.values() for row in rows):
+    if any(math.isnan(value) for rows in sweeps.values() for row in rows for value in row[1]):
         style: dict[str, Any] = {
             "color": PALETTE["black"],
             "marker": "x",
