@@ -61,7 +61,13 @@ def test_single_runs_have_no_interval():
         plots.EffectRow("+ L_W", 4.0, 3.0, 1.0),
         plots.EffectRow("+ L_B", None, 3.0, math.inf),
     ]
-    axes = plots.effect_forest(rows, title="t").axes[0]
+    figure = plots.effect_forest(rows, title="t")
+    axes, (legend,) = figure.axes[0], figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "ours, 95 % interval",
+        "ours, single runs",
+        "printed",
+    ]
     assert [len(bar.lines[2]) for bar in axes.containers] == [1, 0]
     assert [t.get_text() for t in axes.get_yticklabels()] == ["+ $L_W$", "+ $L_B$"]
 

@@ -295,7 +295,6 @@ def effect_forest(rows: Sequence[EffectRow], *, title: str) -> Figure:
     if not all(math.isfinite(row.margin) for row in rows):
         axes.plot([], [], "o", color=PALETTE["grey"], label="ours, single runs")
     axes.plot([], [], "D", color=PALETTE["vermilion"], markerfacecolor="none", label="printed")
-    axes.plot([], [], color=PALETTE["grey"], linewidth=1, label="from mean to mean")
     axes.set_yticks(range(len(rows)), [_with_symbols(row.label) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set(xlabel="difference of test accuracy (points)")
