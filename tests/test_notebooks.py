@@ -44,6 +44,10 @@ def test_parameters_begin_with_profile_and_seed(name: str) -> None:
     assert all(p.comment for p in found.values())
 
 
+def test_the_text_describes_the_networks_of_the_default_parameters(name: str) -> None:
+    assert not [o for o in outputs(name) if "✗ not in this run" in str(o.get("text", ""))]
+
+
 def test_no_output_names_a_machine(name: str) -> None:
     for output in outputs(name):
         text = str(output.get("text", "")) + str(output.get("data", {}).get("text/plain", ""))

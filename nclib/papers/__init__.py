@@ -6,7 +6,7 @@ of its trained networks.
 
 from nclib.papers._claim import Check, Claim, Evidence, Verdict, judge
 from nclib.papers._registry import PAPERS, Paper, claim, claims
-from nclib.papers._show import Shown, scorecard_markdown, show
+from nclib.papers._show import Shown, observe, scorecard_markdown, show
 
 __all__ = [
     "PAPERS",
@@ -19,6 +19,7 @@ __all__ = [
     "claim",
     "claims",
     "judge",
+    "observe",
     "scorecard_markdown",
     "show",
 ]

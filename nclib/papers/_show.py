@@ -85,6 +85,15 @@ def show(claim_id: str) -> Shown:
     return Shown(find(claim_id))
 
 
+def observe(statement: str, holds: bool) -> None:
+    """Print a statement about networks that a notebook has just trained, and whether it holds.
+
+    The text around it describes the default parameters. With others, or with another processor's
+    rounding, it may be false; then the chapter says so and goes on. What is proved is asserted.
+    """
+    print(f"✓ {statement}" if holds else f"✗ not in this run: {statement}")
+
+
 def scorecard_markdown() -> str:
     """The scorecard page in MyST: counts, what the verdicts mean, then one table a paper."""
     parts = [_HEAD]
