@@ -203,7 +203,7 @@ def measurement(run: Run, speed: float, images: int) -> Rows:
     times = time_alternately(
         {
             "their features and scores": lambda: run.passed("train"),
-            "the report of collapse": lambda: _evaluate.collapse(passed, run.head, run.objective),
+            "the report of collapse": lambda: _evaluate.collapse(passed, run.evaluated.head, run.objective),
         },
         repeats=3,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -33,3 +34,23 @@ def clear_parts(path: Path) -> None:
 def rescue_path(name: str) -> Path:
     """Where a file goes that cannot be written to its place: the folder of temporary files."""
     return Path(tempfile.gettempdir()) / f"nclib-{name}"
+
+
+def latest(path: Path) -> Path | None:
+    """The file itself, or what :func:`rescue_path` names for it, whichever is the newer.
+
+    None where there is neither. What another user put there is not taken.
+    """
+    found = [path] if path.exists() else []
+    with suppress(FileNotFoundError):  # there is no folder of temporary files
+        spare = rescue_path(path.name)
+        if spare.exists() and (os.name != "posix" or spare.stat().st_uid == os.getuid()):
+            found.append(spare)
+    return max(found, key=lambda one: one.stat().st_mtime_ns, default=None)
+
+
+def discard(path: Path) -> None:
+    """Remove the file, and what :func:`rescue_path` names for it."""
+    path.unlink(missing_ok=True)
+    with suppress(OSError):
+        rescue_path(path.name).unlink(missing_ok=True)

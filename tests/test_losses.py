@@ -762,6 +762,36 @@ LOGITS, LABELS = torch.zeros(3, 2), torch.tensor([0, 1, 1])
         (lambda: losses.ldam(LOGITS, LABELS, [1, 2, 3]), ValueError, r"counts.*\(2,\).*\(3,\)"),
         (lambda: losses.ldam(LOGITS, LABELS, [5, 0]), ValueError, r"counts has 0 for class 1"),
         (lambda: losses.ldam(LOGITS, LABELS, [5, 1], scale=0.0), ValueError, r"scale is 0.0"),
+        (lambda: losses.ldam(LOGITS, LABELS, None), TypeError, r"counts must be numbers, got None"),
+        (lambda: losses.ldam(LOGITS, LABELS, ["a", 1]), TypeError, r"numbers, got \['a', 1\]"),
+        (lambda: losses.ldam(LOGITS, LABELS, [5, 1], scale="3"), TypeError, r"scale.* got '3'"),
+        (
+            lambda: losses.ldam(LOGITS, LABELS, [5, 1], weight=[1.0, -1.0]),
+            ValueError,
+            r"weight has -1.0 for class 1, expected 0 or more",
+        ),
+        (
+            lambda: losses.focal(LOGITS, LABELS, weight=[math.nan, 1.0]),
+            ValueError,
+            r"weight has nan for class 0",
+        ),
+        (
+            lambda: losses.focal(LOGITS, LABELS, weight=[0.0, 0.0]),
+            ValueError,
+            r"weight is 0 for every class",
+        ),
+        (lambda: losses.class_means(LOGITS, LABELS, 0), ValueError, r"num_classes is 0"),
+        (lambda: losses.effective_number_weights([5], beta="x"), TypeError, r"beta.*'x'"),
+        (
+            lambda: losses.between_class(LOGITS, present=[True, True, False]),
+            TypeError,
+            r"present must be a torch.Tensor, got list",
+        ),
+        (
+            lambda: losses.supervised_contrastive(LOGITS, LABELS, LOGITS, LOGITS, [0, 1, 1]),
+            TypeError,
+            r"key_labels must be a torch.Tensor, got list",
+        ),
         (
             lambda: losses.ldam(LOGITS, LABELS, [5, 1], max_margin=math.nan),
             ValueError,

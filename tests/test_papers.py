@@ -114,6 +114,12 @@ def test_ids_are_unique_and_name_their_paper() -> None:
         assert {claim.paper for claim in papers.claims(paper.id)} == {paper.id}
 
 
+def test_a_statement_of_a_run_says_whether_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    papers.observe("it collapses", True)
+    papers.observe("in every seed", False)
+    assert capsys.readouterr().out == "✓ it collapses\n✗ not in this run: in every seed\n"
+
+
 def test_unknown_names_list_the_known_ones() -> None:
     with pytest.raises(ValueError, match="class-encoding"):
         papers.claims("class-encodings")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,25 @@ def test_a_process_that_dies_loses_its_run_alone(monkeypatch):
     with pytest.raises(FailedRunsError, match=f"^run {runs[1].id} failed: its process was killed"):
         made.extend(get_all(runs, jobs=2))
     assert [record.config for record in made] == [runs[0], runs[2]]
+
+
+def test_a_queue_that_is_left_ends_its_own_processes_alone(monkeypatch):
+    monkeypatch.setattr(_queue, "get", queue_calls.call)
+    before = get_context("spawn").Process(target=time.sleep, args=(600,))
+    before.start()
+    try:
+        records = get_all(queue_calls.runs(0, 2), jobs=2)
+        next(records)
+        mine = [child for child in active_children() if child.pid != before.pid]
+        records.close()
+        for child in mine:
+            child.join(60)
+        assert mine
+        assert not any(child.is_alive() for child in mine)
+        assert before.is_alive()
+    finally:
+        before.kill()
+        before.join()
 
 
 @LINUX

@@ -349,6 +349,17 @@ def test_a_file_that_is_no_record_is_refused(tmp_path):
         RunRecord.load(path)
 
 
+@pytest.mark.parametrize("name", ["config", "arrays"])
+def test_a_whole_file_that_lacks_a_part_is_refused(tmp_path, name):
+    path = tmp_path / "run.json"
+    document = json.loads(record(config()).to_json())
+    del document[name], document["sha256"]
+    document["sha256"] = nclib.runs._record._digest(document)
+    path.write_text(json.dumps(document))
+    with pytest.raises(RecordError, match=rf"run\.json is no run record: it has no {name}"):
+        RunRecord.load(path)
+
+
 def test_a_failed_save_leaves_the_old_record_and_no_litter(tmp_path, monkeypatch):
     path = tmp_path / "records" / "run.json"
     record(config()).save(path)
@@ -529,6 +540,51 @@ def test_a_full_disk_loses_no_finished_run(full_disk, tmp_path):
     assert RunRecord.load(path).final == made.final
     assert ledger.holder(made) == path
     assert ledger.find(made.config) is None  # what lies there is never read by itself
+
+
+def test_a_full_disk_loses_no_epoch(full_disk, monkeypatch, tmp_path):
+    run = config(epochs=3, batch_size=2000)
+    told = iter([False, False, False, True])  # after a step, and after its epoch
+    spare = tmp_path / "temporary" / f"nclib-{run.id}.pt"
+    with monkeypatch.context() as patch:
+        patch.setattr("nclib.train._stop.Stop.__call__", lambda _: next(told))
+        with (
+            pytest.warns(UserWarning, match=f"it is in {spare}"),
+            pytest.raises(train.StoppedError, match="epoch 2 of 3; the same call goes on"),
+        ):
+            get(run)
+    trained = []
+    real = train._run.Run.train_epoch
+
+    def counting(self, epoch, *rest):
+        trained.append(epoch)
+        return real(self, epoch, *rest)
+
+    monkeypatch.setattr(train._run.Run, "train_epoch", counting)
+    monkeypatch.setattr("nclib.train._checkpoint.write_atomic", _io.write_atomic)
+    monkeypatch.setattr("nclib.runs._record.write_atomic", _io.write_atomic)
+    made = get(run)  # there is room again
+    assert trained == [3]
+    assert made.final == train.fit(run).final
+    assert not spare.exists()
+
+
+def test_a_stop_whose_state_is_nowhere_says_so(full_disks):
+    with (
+        pytest.warns(UserWarning, match="training goes on"),
+        pytest.raises(train.StoppedError, match="epoch 1 of 3; its state could not be saved"),
+    ):
+        train.fit(config(epochs=3), checkpoint=ledger.checkpoint_path(config(epochs=3)), until=0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have owners")
+def test_what_another_user_left_in_the_temporary_folder_is_not_taken(monkeypatch, tmp_path):
+    spare = tmp_path / "temporary" / "nclib-state.pt"
+    spare.touch()
+    assert _io.latest(tmp_path / "state.pt") == spare
+    mine = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: mine + 1)
+    assert _io.latest(tmp_path / "state.pt") is None
 
 
 def test_a_record_in_no_file_is_told_from_an_older_one(full_disks):

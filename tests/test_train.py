@@ -15,6 +15,7 @@ from nclib.runs import RunConfig
 from nclib.train import DivergedError, StoppedError, fit, learning_rate
 from nclib.train import _fit as fit_module
 from nclib.train import _run as run_module
+from nclib.train._average import AveragedWeights
 from nclib.train._declared import MethodObjective
 
 
@@ -203,6 +204,43 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path):
     path.write_bytes(b"PK torn")
     with pytest.raises(ValueError, match=r"state\.pt is no readable checkpoint"):
         fit(config(), checkpoint=path)
+    torch.save({"weights": torch.ones(2)}, path)
+    with pytest.raises(ValueError, match=r"state\.pt is no checkpoint: it names no run"):
+        fit(config(), checkpoint=path)
+
+
+@pytest.mark.parametrize("every", [0, -1])
+def test_checkpoints_come_after_whole_epochs(every):
+    with pytest.raises(ValueError, match=f"checkpoint_every is {every}, expected 1"):
+        fit(config(), checkpoint_every=every)
+
+
+def test_the_time_of_an_interrupted_run_is_that_of_its_parts(tmp_path, monkeypatch):
+    path = tmp_path / "state.pt"
+    interrupted(monkeypatch, config(), after=3, checkpoint=path, checkpoint_every=1)
+    before = torch.load(path, weights_only=True)
+    origin = fit(config(), checkpoint=path).provenance
+    assert origin["train_seconds"] >= round(before["seconds"], 1)
+    assert origin["wall_seconds"] >= round(before["wall_seconds"], 1) > 0
+    assert origin["wall_seconds"] >= origin["train_seconds"]
+
+
+def test_the_running_mean_keeps_its_share_of_weights_and_statistics():
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    mean = AveragedWeights(network, 0.75)
+    values = []
+    for step in range(3):
+        with torch.no_grad():
+            for tensor in (network[0].weight, network[1].running_mean):
+                tensor.fill_(4.0**step)
+        mean.update()
+        values.append(mean.network[0].weight[0, 0].item())
+        assert mean.network[1].running_mean[1] == values[-1]
+        again = AveragedWeights(network, 0.75)
+        again.load_state_dict(mean.state_dict())
+        mean = again
+    assert values == [1.0, 1.75, 0.75 * 1.75 + 0.25 * 16]
+    assert not any(one.requires_grad for one in mean.network.parameters())
 
 
 def test_another_runs_checkpoint_is_refused(tmp_path, monkeypatch):
@@ -277,6 +315,19 @@ def test_of_several_processes_the_first_shows_progress(capsys, monkeypatch):
     monkeypatch.setattr("nclib.train._processes.rank", lambda: 1)
     fit(config(epochs=1), progress=True)
     assert capsys.readouterr().err == ""
+
+
+def test_a_long_epoch_shows_how_far_it_is(monkeypatch):
+    told = []
+    monkeypatch.setattr(run_module, "_LOOK_EVERY", (2, math.inf))
+    monkeypatch.setattr(fit_module.Progress, "update", lambda _, shown, *__: told.append(shown))
+    run = config(batch_size=40, epochs=2)  # five steps an epoch
+    made = fit(run, progress=True)
+    assert [one["epoch"] for one in told] == pytest.approx([0.4, 0.8, 1, 1.4, 1.8, 2])
+    assert [{**one} for one in told if one["epoch"] in (1, 2)] == [*made.epochs]
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "_LOOK_EVERY", (50, math.inf))
+        assert_same(fit(run), made)  # looking changes nothing
 
 
 @pytest.mark.parametrize("columns", [30, 80])

@@ -51,7 +51,7 @@ def test_two_processes_measure_the_network_that_is_kept(tmp_path):
     kept = torch.load(tmp_path / "network.pt", weights_only=True)["network"]
     assert any("running_mean" in name for name in kept)
     run = Run(run_of_two, None)
-    run.averaged.module.load_state_dict(kept)
+    run.averaged.network.load_state_dict(kept)
     record = RunRecord.load(tmp_path / "record.json")
     for split, name in (("train", "class_means"), ("test", "test_class_means")):
         passed = run.passed(split)

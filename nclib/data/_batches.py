@@ -59,11 +59,11 @@ def augment(
     count, channels, height, width = images.shape
     drawn, device = generator.device, images.device
     corner = torch.randint(2 * padding + 1, (2, count, 1), generator=generator, device=drawn)
-    flip = torch.rand(count, 1, generator=generator, device=drawn) < 0.5
-    top, left, flip = (draw.to(device, non_blocking=True) for draw in (*corner, flip))
+    flip = torch.rand(1, count, 1, generator=generator, device=drawn) < 0.5
+    top, left, flip = torch.cat([corner, flip]).to(device, non_blocking=True)  # one copy
     rows = top + torch.arange(height, device=device)  # (B, H)
     columns = torch.arange(width, device=device).expand(count, -1)
-    columns = left + torch.where(flip, columns.flip(1), columns)  # (B, W)
+    columns = left + torch.where(flip > 0, columns.flip(1), columns)  # (B, W)
     padded = torch.nn.functional.pad(images, [padding] * 4)
     index = rows[:, :, None] * padded.shape[-1] + columns[:, None, :]  # (B, H, W)
     index = index.reshape(count, 1, -1).expand(-1, channels, -1)

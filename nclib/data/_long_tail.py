@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -33,6 +34,7 @@ def long_tail_counts(num_classes: int, n_max: int, ratio: float, kind: str = "ex
         kind: ``"exp"`` or ``"step"``.
 
     Raises:
+        TypeError: if a number is none, or a count no whole one.
         ValueError: if the ratio is less than 1 or not finite, the kind is unknown, or a class
             would be empty; the message names it.
 
@@ -46,9 +48,13 @@ def long_tail_counts(num_classes: int, n_max: int, ratio: float, kind: str = "ex
     """
     if kind not in LONG_TAIL_KINDS:
         raise unknown("kind of imbalance", kind, LONG_TAIL_KINDS)
+    if isinstance(ratio, bool) or not isinstance(ratio, numbers.Real):
+        raise TypeError(f"ratio must be a number, got {ratio!r}")
     if not (math.isfinite(ratio) and ratio >= 1):
         raise ValueError(f"ratio {ratio} must be finite and at least 1")
     for name, value in (("num_classes", num_classes), ("n_max", n_max)):
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+            raise TypeError(f"{name} must be a whole number, got {value!r}")
         if value < 1:
             raise ValueError(f"{name} {value} must be at least 1")
     if kind == "step":

@@ -46,8 +46,9 @@ def shot_accuracy(
     counts = torch.as_tensor(train_counts)
     if counts.ndim != 1 or len(counts) == 0:
         raise ValueError(f"train_counts must be a vector, got shape {tuple(counts.shape)}")
-    if bool((counts < 0).any()):
-        raise ValueError(f"train_counts has {counts.min().item()}, expected 0 or more")
+    wrong = counts[~(counts >= 0)]  # nan too
+    if len(wrong):
+        raise ValueError(f"train_counts has {wrong[0].item()}, expected 0 or more")
     labels = _ids("labels", labels, len(counts))
     predictions = _ids("predictions", predictions, len(counts)).to(labels.device)
     if labels.shape != predictions.shape:

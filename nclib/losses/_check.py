@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,9 +40,12 @@ def batch(
         )
     labels = labels.long()
     num_classes = rows.shape[1] if num_classes is None else num_classes
-    if _can_look(labels):
-        wrong = labels[(labels < 0) | (labels >= num_classes)]
-        if len(wrong):
+    if num_classes < 1:
+        raise ValueError(f"num_classes is {num_classes}, expected at least 1")
+    if _can_look(labels) and len(labels):
+        least, most = labels.aminmax()
+        if least < 0 or most >= num_classes:
+            wrong = labels[(labels < 0) | (labels >= num_classes)]
             raise ValueError(
                 f"label {int(wrong[0])} is out of range: expected 0 to {num_classes - 1}"
             )
@@ -59,9 +63,7 @@ def same_dim(name: str, rows: Tensor, features: Tensor) -> None:
 
 def per_class(name: str, value: Any, num_classes: int) -> Tensor:
     """A vector of one number for each of K classes."""
-    value = torch.as_tensor(value)
-    if value.is_complex() or value.dtype == torch.bool:
-        raise TypeError(f"{name} must be numbers, got {value.dtype}")
+    value = _numbers(name, value)
     if value.shape != (num_classes,):
         raise ValueError(
             f"{name} must have shape ({num_classes},), one for each class, got {tuple(value.shape)}"
@@ -71,7 +73,7 @@ def per_class(name: str, value: Any, num_classes: int) -> Tensor:
 
 def counts(value: Counts, num_classes: int | None = None) -> Tensor:
     """The numbers of training images of the classes, each at least 1."""
-    value = torch.as_tensor(value)
+    value = _numbers("counts", value)
     if num_classes is None:
         if value.ndim != 1 or len(value) == 0:
             raise ValueError(f"counts must be a vector, got shape {tuple(value.shape)}")
@@ -85,6 +87,30 @@ def counts(value: Counts, num_classes: int | None = None) -> Tensor:
     return value
 
 
+def weights(value: Any, num_classes: int) -> Tensor:
+    """A weight for each of K classes: none negative, and not all zero."""
+    value = per_class("weight", value, num_classes)
+    if _can_look(value):
+        wrong = (~((value >= 0) & value.isfinite())).nonzero()
+        if len(wrong):
+            k = int(wrong[0])
+            raise ValueError(f"weight has {value[k].item()} for class {k}, expected 0 or more")
+        if not bool(value.any()):
+            raise ValueError("weight is 0 for every class, expected a positive one")
+    return value
+
+
+def _numbers(name: str, value: Any) -> Tensor:
+    """A tensor of real numbers."""
+    try:
+        value = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{name} must be numbers, got {value!r}") from None
+    if value.is_complex() or value.dtype == torch.bool:
+        raise TypeError(f"{name} must be numbers, got {value.dtype}")
+    return value
+
+
 def batch_counts(labels: Tensor, num_classes: int) -> Tensor:
     """Samples of each class in a batch; bincount would wait for the accelerator."""
     return labels.new_zeros(num_classes).index_add(0, labels, torch.ones_like(labels))
@@ -92,6 +118,8 @@ def batch_counts(labels: Tensor, num_classes: int) -> Tensor:
 
 def number(name: str, value: float, *, least: float = -math.inf, above: float = -math.inf) -> None:
     """A finite number, not below ``least`` and above ``above``."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
     if not (math.isfinite(value) and value >= least and value > above):
         expected = f"at least {least:g}" if least > -math.inf else f"above {above:g}"
         raise ValueError(f"{name} is {value}, expected a finite number {expected}")

@@ -73,6 +73,8 @@ def supervised_contrastive(
             f"got {tuple(views.shape)}"
         )
     _check.same_dim("keys", keys, queries)
+    if not isinstance(key_labels, Tensor):
+        raise TypeError(f"key_labels must be a torch.Tensor, got {type(key_labels).__name__}")
     if key_labels.shape != keys.shape[:1]:
         raise ValueError(
             f"key_labels must have shape ({len(keys)},), one for each key, "

@@ -119,6 +119,8 @@ def between_class(
     num_classes = len(centres)
     if present is None:
         present = torch.ones(num_classes, dtype=torch.bool, device=centres.device)
+    elif not isinstance(present, Tensor):
+        raise TypeError(f"present must be a torch.Tensor, got {type(present).__name__}")
     elif present.dtype != torch.bool or present.shape != (num_classes,):
         raise ValueError(
             f"present must be boolean of shape ({num_classes},), one for each centre, "

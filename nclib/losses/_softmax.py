@@ -263,4 +263,4 @@ def _weight(weight: Tensor | None, logits: Tensor) -> Tensor | None:
     """Class weights of the logits' type, on their device."""
     if weight is None:
         return None
-    return _check.per_class("weight", weight, logits.shape[1]).to(logits)
+    return _check.weights(weight, logits.shape[1]).to(logits)

@@ -22,7 +22,8 @@ def effective_number_weights(counts: Counts, *, beta: float = 0.9999) -> Float[T
         beta: β in [0, 1).
 
     Returns:
-        float64, on the device of the counts.
+        float64, on the device of the counts; the losses here convert them, ``F.cross_entropy``
+        wants them in the type of its logits.
 
     Raises:
         ValueError: if a count is below 1, or ``beta`` not in [0, 1).
@@ -32,6 +33,7 @@ def effective_number_weights(counts: Counts, *, beta: float = 0.9999) -> Float[T
     >>> effective_number_weights([1, 2], beta=0.5)  # in proportion 1 : 1/(1 + β)
     tensor([1.2000, 0.8000], dtype=torch.float64)
     """
+    _check.number("beta", beta)
     if not 0 <= beta < 1:
         raise ValueError(f"beta is {beta}, expected in [0, 1)")
     numbers = _check.counts(counts).double()

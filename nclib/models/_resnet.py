@@ -42,10 +42,14 @@ class Block(nn.Module):
 def _normalised(
     conv: nn.Conv2d, norm: nn.BatchNorm2d, images: Float[Tensor, "B C H W"]
 ) -> Float[Tensor, "B D h w"]:
-    """A convolution and its batch norm; with running statistics, they are one convolution."""
+    """A convolution and its batch norm; on a CPU, with running statistics, one convolution."""
     mean, variance = norm.running_mean, norm.running_var
-    if norm.training or mean is None or variance is None:
-        return norm(conv(images))
+    if norm.training or images.is_cuda or mean is None or variance is None:
+        out, momentum = conv(images), norm.momentum or 0.0
+        # Not norm(out), which counts its batches too: a kernel each, and nothing reads the count.
+        return functional.batch_norm(
+            out, mean, variance, norm.weight, norm.bias, norm.training, momentum, norm.eps
+        )
     scale = norm.weight * torch.rsqrt(variance + norm.eps)
     weight = conv.weight * scale.view(-1, 1, 1, 1)
     bias = norm.bias - mean * scale

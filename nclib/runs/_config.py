@@ -21,6 +21,7 @@ from pydantic import (
 from torch import Tensor
 
 from nclib import data, encodings, methods, models
+from nclib._names import unknown
 
 
 class RunConfig(BaseModel):
@@ -94,14 +95,36 @@ class RunConfig(BaseModel):
     method: str = "plain"  #: A key of ``nclib.methods.METHODS``.
     method_options: tuple[tuple[str, float | str], ...] = ()  #: Its options; a mapping is accepted.
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fields_are_known(cls, fields: Any) -> Any:
+        for name in fields if isinstance(fields, dict) else ():
+            if name not in cls.model_fields:
+                raise unknown("field", str(name), cls.model_fields)
+        return fields
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
+        """True would be taken for the number 1."""
+        if isinstance(value, bool) and info.field_name != "augment":
+            raise ValueError(f"got {value}, which is neither a number nor a name")
+        return value
+
     @field_validator("encoding_options", "method_options", mode="before")
     @classmethod
-    def _as_items(cls, options: Any) -> Any:
+    def _as_items(cls, options: Any, info: ValidationInfo) -> Any:
         """Sorted pairs: hashable, and in one form whatever the order."""
         try:
-            return tuple(sorted(dict(options).items()))
+            pairs = tuple(sorted(dict(options).items()))
         except (TypeError, ValueError):
             raise ValueError(f"got {options!r}, expected numbers by name") from None
+        kinds = (int, float) if info.field_name == "encoding_options" else (int, float, str)
+        for name, value in pairs:
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                expected = "a number" if str not in kinds else "a number or a name"
+                raise ValueError(f"{name} is {value!r}, expected {expected}")
+        return pairs
 
     @field_validator("encoding_options")
     @classmethod
@@ -381,6 +404,8 @@ def refused(error: ValidationError) -> str:
     reasons = []
     for one in error.errors():
         reason = one["msg"].removeprefix("Value error, ")
+        if one["type"] not in ("value_error", "missing"):  # pydantic's own name no value
+            reason = f"got {one['input']!r}: {reason[0].lower()}{reason[1:]}"
         place = ".".join(str(part) for part in one["loc"])
         reasons.append(f"{place}: {reason}" if place else reason)
     return "; ".join(reasons)

@@ -6,11 +6,10 @@ import gc
 import time
 import warnings
 from contextlib import suppress
-from pathlib import Path
 
 import torch
 
-from nclib._io import clear_parts, rescue_path
+from nclib._io import clear_parts, discard, latest
 from nclib.runs import _torchrun, ledger
 from nclib.runs._config import RunConfig
 from nclib.runs._lock import locked
@@ -52,7 +51,7 @@ def get(
     _check_time(config, until)
     with locked(ledger.checkpoint_path(config), wait=wait):
         if recompute:
-            ledger.checkpoint_path(config).unlink(missing_ok=True)
+            discard(ledger.checkpoint_path(config))
         else:
             record = ledger.find(config)  # another process may have made it meanwhile
         return record if record is not None else _train(config, progress, until, wait)
@@ -74,10 +73,14 @@ def _train(
     if first is not None:
         base = ledger.network_path(first)
         with locked(ledger.checkpoint_path(first), wait=wait):
-            if not base.exists():
+            if latest(base) is None:
                 _train(first, progress, until)
-                if not base.exists():
-                    base = _rescued_network(first)
+            base = latest(base)
+            if base is None:
+                raise FileNotFoundError(
+                    f"the network of the first stage, run {first.id}, could not be stored: neither "
+                    f"in {ledger.network_path(first)} nor in the folder of temporary files"
+                )
     _check_time(config, until)
     checkpoint, network = ledger.checkpoint_path(config), ledger.network_path(config)
     if _torchrun.leads():
@@ -92,7 +95,7 @@ def _train(
         config,
         progress=progress,
         checkpoint=checkpoint,
-        checkpoint_every=10 if config.profile == "smoke" else 1,  # a smoke epoch is milliseconds
+        checkpoint_every=10 if config.profile == "smoke" or torch.cuda.is_available() else 1,
         network=network,
         base=base,
         until=until,
@@ -104,20 +107,8 @@ def _train(
     except OSError as error:
         _rescue(record, error)
     else:
-        checkpoint.unlink(missing_ok=True)
+        discard(checkpoint)
     return record
-
-
-def _rescued_network(first: RunConfig) -> Path:
-    """The network of a first stage that the cache could not take."""
-    path = ledger.network_path(first)
-    with suppress(FileNotFoundError):  # there is no folder of temporary files
-        if (spare := rescue_path(path.name)).exists():
-            return spare
-    raise FileNotFoundError(
-        f"the network of the first stage, run {first.id}, could not be stored: neither in {path} "
-        f"nor in the folder of temporary files"
-    )
 
 
 def _rescue(record: RunRecord, error: OSError) -> None:

@@ -9,7 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from nclib._names import near
 from nclib.runs._config import RunConfig, refused
+
+_PROFILES = ("smoke", "laptop", "paper")
 
 
 def read_grid(source: Path | str) -> list[RunConfig]:
@@ -21,7 +24,7 @@ def read_grid(source: Path | str) -> list[RunConfig]:
             runs that the paper's chapter shows.
 
     Raises:
-        ValueError: if it is neither; the message names the source and the entry.
+        ValueError: if it is neither, or empty; the message names the source and each wrong entry.
     """
     path = Path(source)
     if not path.exists():
@@ -29,7 +32,17 @@ def read_grid(source: Path | str) -> list[RunConfig]:
     entries = _json(path)
     if not isinstance(entries, list):
         raise ValueError(f"{path} holds a {type(entries).__name__}, expected a list of runs")
-    return [_config(entry, f"{path}, run {number}") for number, entry in enumerate(entries)]
+    if not entries:
+        raise ValueError(f"{path} holds an empty list, expected at least one run")
+    configs, wrong = [], []
+    for number, entry in enumerate(entries):
+        try:
+            configs.append(_config(entry, f"{path}, run {number}"))
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValueError("\n".join(wrong))
+    return configs
 
 
 def read_config(path: Path | str) -> RunConfig:
@@ -61,11 +74,13 @@ def _config(fields: Any, where: str) -> RunConfig:
 
 def _of_paper(source: str) -> list[RunConfig]:
     paper, _, profile = source.partition("/")
-    if profile in ("smoke", "laptop", "paper") and paper.replace("-", "").isalnum():
+    if profile in _PROFILES and paper.replace("-", "").isalnum():
         name = f"nclib.papers.{paper.replace('-', '_')}"
         if importlib.util.find_spec(name) and importlib.util.find_spec(f"{name}.runs"):
             configs: list[RunConfig] = importlib.import_module(f"{name}.runs").grid(profile)
             return configs
-    raise ValueError(
-        f"{source!r} is neither a file nor the runs of a paper, such as class-encoding/laptop"
-    )
+    from nclib.papers import PAPERS  # far more imports than a grid needs
+
+    listed = [f"{paper}/{profile}" for paper in PAPERS for profile in _PROFILES]
+    meant = " or ".join(near(source, listed) or listed)
+    raise ValueError(f"{source!r} is neither a file nor the runs of a paper, such as {meant}")

@@ -7,12 +7,13 @@ import signal
 import threading
 import time
 from bisect import insort
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from functools import partial
 from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.process import BaseProcess
 
 import torch
 
@@ -105,7 +106,8 @@ def _outcomes(
             yield position, _outcome(_Worker().submit(partial(call, configs[position])))
     busy: set[int] = set()  # of the waiting: those that another process was training
     running: dict[Future[RunRecord], tuple[int, _Worker]] = {}
-    with _workers(jobs) as free, _sigterm(jobs) as told:
+    with _workers(jobs) as workers, _sigterm(workers) as told:
+        free = list(workers)
         while waiting or running:
             if told and waiting:
                 yield waiting[0], StoppedError(f"run {configs[waiting[0]].id} was not started")
@@ -115,7 +117,7 @@ def _outcomes(
                 worker = free.pop()
                 running[worker.submit(partial(call, configs[position]))] = position, worker
             if told:  # perhaps while a process was being started
-                _end_children(jobs)
+                _terminate(workers)
             if waiting and not running:
                 time.sleep(_PAUSE)
             done, _ = wait(running, _PAUSE if busy else None, FIRST_COMPLETED)
@@ -159,6 +161,8 @@ def _died() -> Exception:
 class _Worker:
     """This process."""
 
+    processes: Collection[BaseProcess] = ()  # that it has started
+
     def submit(self, call: Call) -> Future[RunRecord]:
         """Begin a call."""
         future: Future[RunRecord] = Future()
@@ -187,12 +191,18 @@ class _Apart(_Worker):
                 initializer=_begin,
                 initargs=(self._threads,),
             )
-        return self._pool.submit(partial(call, progress=False))
+        call = partial(call, progress=False)
+        if self.processes:
+            return self._pool.submit(call)
+        others = set(active_children())  # the caller's, which are none of the queue's business
+        future = self._pool.submit(call)
+        self.processes = set(active_children()) - others
+        return future
 
     def end(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+            self._pool, self.processes = None, ()
 
 
 def _begin(threads: int) -> None:
@@ -214,13 +224,13 @@ def _end_with_the_queue() -> None:
 
 @contextmanager
 def _workers(jobs: int) -> Iterator[list[_Worker]]:
-    """Those that are free; in the end they are none, and what they were training is saved."""
+    """So many; left by an exception, they save what they were training."""
     threads = max(1, torch.get_num_threads() // jobs)
-    workers = [_Worker()] if jobs == 1 else [_Apart(threads) for _ in range(jobs)]
+    workers: list[_Worker] = [_Worker()] if jobs == 1 else [_Apart(threads) for _ in range(jobs)]
     try:
-        yield list(workers)
+        yield workers
     except BaseException:
-        _end_children(jobs)
+        _terminate(workers)
         raise
     finally:
         for worker in workers:
@@ -228,13 +238,13 @@ def _workers(jobs: int) -> Iterator[list[_Worker]]:
 
 
 @contextmanager
-def _sigterm(jobs: int) -> Iterator[list[int]]:
+def _sigterm(workers: Sequence[_Worker]) -> Iterator[list[int]]:
     """Pass SIGTERM on to the processes of the queue; the list has it once it came."""
     told: list[int] = []
 
     def tell(number: int, frame: object) -> None:
         told.append(number)
-        _end_children(jobs)
+        _terminate(workers)
 
     try:
         before = signal.signal(signal.SIGTERM, tell)
@@ -247,8 +257,8 @@ def _sigterm(jobs: int) -> Iterator[list[int]]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _end_children(jobs: int) -> None:
+def _terminate(workers: Iterable[_Worker]) -> None:
     """SIGTERM for the processes of the queue, if it has any: they save, and end."""
-    if jobs > 1:
-        for child in active_children():
-            child.terminate()
+    for worker in workers:
+        for process in worker.processes:
+            process.terminate()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nclib.metrics import CollapseReport
 
 FORMAT = 1
+_FIELDS = ("id", "config", "final", "epochs", "collapse", "arrays", "provenance")
 
 
 class RecordError(ValueError):
@@ -129,8 +130,11 @@ class RunRecord:
         expected, found = document.pop("sha256"), _digest(document)
         if found != expected:
             raise RecordError(f"{path} was edited: its sha256 is {found}, the file says {expected}")
-        if document["format"] != FORMAT:
-            raise RecordError(f"{path} has format {document['format']}, expected {FORMAT}")
+        if document.get("format") != FORMAT:
+            raise RecordError(f"{path} has format {document.get('format')}, expected {FORMAT}")
+        missing = [name for name in _FIELDS if name not in document]
+        if missing:
+            raise RecordError(f"{path} is no run record: it has no {', '.join(missing)}")
         try:
             config = RunConfig.model_validate(document["config"])
         except ValidationError as error:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from nclib._io import write_atomic
-from nclib.runs._config import RunConfig
+from nclib.runs import RunConfig
 
 
 def save(path: Path, config: RunConfig, state: dict[str, Any]) -> None:
@@ -34,6 +34,8 @@ def load(path: Path, config: RunConfig) -> dict[str, Any]:
             f"{path} is no readable checkpoint ({type(error).__name__}); "
             f"delete it to train from the start"
         ) from error
+    if not isinstance(state, dict) or "id" not in state:
+        raise ValueError(f"{path} is no checkpoint: it names no run")
     if state["id"] != config.id:
         raise ValueError(f"{path} belongs to run {state['id']}, expected {config.id}")
     return state

@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from nclib._io import rescue_path
-from nclib.runs._config import RunConfig
+from nclib._io import latest, rescue_path
+from nclib.runs import RunConfig, RunRecord
 from nclib.runs._provenance import describe, provenance
-from nclib.runs._record import RunRecord
 from nclib.train import _checkpoint, _evaluate, _precision, _processes
 from nclib.train._memory import peak_memory_mib
 from nclib.train._progress import Progress
@@ -52,8 +51,9 @@ def fit(
         progress: show a line of progress on stderr; None: when that is a terminal, and neither
             ``NCLIB_QUIET`` nor ``CI`` is set.
         checkpoint: file for the unfinished run's state; if it exists, training goes on from it.
-            None: no checkpoints.
-        checkpoint_every: epochs between checkpoints.
+            Where it cannot be written, the state goes to the folder of temporary files, and the
+            next call finds it there. None: no checkpoints.
+        checkpoint_every: epochs between checkpoints, at least 1.
         network: file for the weights of the finished network, which go to the folder of temporary
             files if it cannot be written; None: they are not kept.
         base: the file that ``network`` named when ``config.first_stage()`` was trained, where there
@@ -67,8 +67,11 @@ def fit(
             and the last checkpoint stays.
         StoppedError: if it is time, or if SIGTERM came and there is a checkpoint to write; the
             checkpoint is saved after the step.
-        ValueError: if the checkpoint is damaged or belongs to another configuration.
+        ValueError: if the checkpoint is damaged or belongs to another configuration, or
+            ``checkpoint_every`` is below 1.
     """
+    if checkpoint_every < 1:
+        raise ValueError(f"checkpoint_every is {checkpoint_every}, expected 1 or more epochs")
     record, _ = _fitted(config, progress, checkpoint, checkpoint_every, network, base, until)
     first = config.first_stage()
     if first is not None and base is None and checkpoint is not None and _processes.rank() == 0:
@@ -89,23 +92,25 @@ def _fitted(
     """What :func:`fit` does; the record, and the weights of the finished network."""
     run = Run(config, _base_network(config, base, progress, checkpoint, checkpoint_every, until))
     here = describe(run.device)
-    course = _Course([], {"train": [], "test": []}, 0.0, None, (here,))
-    if checkpoint is not None and checkpoint.exists():
-        state = _checkpoint.load(checkpoint, config)
+    course = _Course([], {"train": [], "test": []}, 0.0, 0.0, None, (here,))
+    kept = latest(checkpoint) if checkpoint is not None else None
+    if kept is not None:
+        state = _checkpoint.load(kept, config)
         run.load_state(state["run"])
         course = _Course(
             state["epochs"],
             state["collapse"],
             state["seconds"],
+            state["wall_seconds"],
             state["position"],
             tuple(dict.fromkeys((*state["devices"], here))),
         )
     with Stop(until, listen=checkpoint is not None) as stop:
         course = _train(run, course, stop, progress, checkpoint, checkpoint_every)
     record = _record(run, course)
-    weights = run.final_state()
+    weights: dict[str, Tensor] = run.evaluated.state_dict()
     if network is not None:
-        _save(network, config, {"network": weights}, rescued=True)
+        _save(network, config, {"network": weights}, "training is over")
     _processes.wait()
     return record, weights
 
@@ -115,7 +120,8 @@ class _Course(NamedTuple):
 
     epochs: list[dict[str, Any]]
     collapse: dict[str, list[dict[str, Any]]]
-    seconds: float
+    seconds: float  # in steps
+    wall_seconds: float  # in all: measuring and saving too
     position: tuple[Any, ...] | None  # within the epoch that follows
     devices: tuple[str, ...]  # those that it was trained on, in this order
 
@@ -129,22 +135,35 @@ def _train(
     checkpoint_every: int,
 ) -> _Course:
     """Go on until the last epoch, or until it is to stop."""
-    config, (epochs, collapse, seconds, position, devices) = run.config, course
+    config, (epochs, collapse, seconds, wall, position, devices) = run.config, course
     first, last = run.stage.start, run.stage.end
+    entered = time.perf_counter() - wall
     if not collapse["train"]:
         _measure(run, collapse, epoch=first)
 
-    def save(position: Position | None) -> None:
-        if checkpoint is not None:
-            reached = _Course(epochs, collapse, seconds, position and tuple(position), devices)
-            state = reached._asdict()
-            _save(checkpoint, config, {"run": run.state(), **state})
-
     kept = "the same call goes on from there" if checkpoint else "without a checkpoint"
+
+    def save(position: Position | None) -> None:
+        nonlocal kept
+        if checkpoint is not None:
+            wall, within = time.perf_counter() - entered, position and tuple(position)
+            reached = _Course(epochs, collapse, seconds, wall, within, devices)
+            state = {"run": run.state(), **reached._asdict()}
+            if not _save(checkpoint, config, state, "training goes on"):
+                kept = "its state could not be saved"
+
+    def watch(seen: int, loss: float, accuracy: float) -> None:
+        spent = seconds + time.perf_counter() - began
+        part = epoch - 1 + seen / len(run.labels)
+        speed = (part - first) * len(run.labels) / spent
+        so_far = {"epoch": part, "loss": loss, "train_accuracy": accuracy}
+        shown.update(so_far, speed, collapse["train"])
+
     with closing(Progress(progress, config, first + len(epochs), last)) as shown:
         for epoch in range(first + len(epochs) + 1, last + 1):
             began = time.perf_counter()
-            made = run.train_epoch(epoch, Position(*position) if position else None, stop)
+            within = Position(*position) if position else None
+            made = run.train_epoch(epoch, within, stop, watch)
             seconds += time.perf_counter() - began
             position = None
             if isinstance(made, Position):
@@ -163,23 +182,34 @@ def _train(
             shown.update(entry, speed, collapse["train"])
             if told and epoch < last:
                 raise StoppedError(f"run {config.id} stopped after epoch {epoch} of {last}; {kept}")
-    return _Course(epochs, collapse, seconds, None, devices)
+    return _Course(epochs, collapse, seconds, time.perf_counter() - entered, None, devices)
 
 
-def _save(path: Path, config: RunConfig, state: dict[str, Any], *, rescued: bool = False) -> None:
-    """Save from one process; a disk that is full costs what is saved, not the run."""
+def _save(path: Path, config: RunConfig, state: dict[str, Any], otherwise: str) -> bool:
+    """Save from one process, on a disk that is full to the folder of temporary files.
+
+    Args:
+        path: of the file.
+        config: whose state it is.
+        state: what to save.
+        otherwise: what is true when it could not be saved anywhere.
+
+    Returns:
+        Whether it was saved somewhere.
+    """
     if _processes.rank() > 0:
-        return
+        return True
     try:
         _checkpoint.save(path, config, state)
     except OSError as error:
-        where = "training goes on"
-        if rescued:
-            with suppress(OSError):  # also if there is no folder of temporary files
-                spare = rescue_path(path.name)
-                _checkpoint.save(spare, config, state)
-                where = f"it is in {spare}"
+        where = otherwise
+        with suppress(OSError):  # also if there is no folder of temporary files
+            spare = rescue_path(path.name)
+            _checkpoint.save(spare, config, state)
+            where = f"it is in {spare}"
         warnings.warn(f"{path} could not be saved: {error}; {where}", stacklevel=2)
+        return where != otherwise
+    return True
 
 
 def _base_network(
@@ -209,7 +239,7 @@ def _measure(run: Run, collapse: dict[str, list[dict[str, Any]]], epoch: int) ->
     """Append the reports of both splits; returns the test accuracies."""
     test = run.passed("test")
     for name, passed in (("train", run.passed("train")), ("test", test)):
-        found = _evaluate.collapse(passed, run.head, run.objective)
+        found = _evaluate.collapse(passed, run.evaluated.head, run.objective)
         collapse[name].append({"epoch": epoch, **found})
     return _evaluate.shots(test, run.counts)
 
@@ -236,9 +266,10 @@ def measure_again(record: RunRecord, network: Path, *, base: Path | None = None)
             raise FileNotFoundError(f"the weights of run {owner.id} are not kept: {path}")
     weights = None if first is None or base is None else _checkpoint.load(base, first)["network"]
     run = Run(config, weights)
-    run.load_final_state(_checkpoint.load(network, config)["network"])
+    run.evaluated.load_state_dict(_checkpoint.load(network, config)["network"])
     final, found = _finished(run, record.epochs)
-    if not np.array_equal(found["weight"], record.arrays["weight"]):
+    # Not bit by bit: the weight of a normalised classifier is computed, on whatever device.
+    if not _alike(found["weight"], record.arrays["weight"]):
         raise ValueError(f"{network} is not the network that record {record.id} is of")
     here = {**provenance(run.device), "device": describe(run.device)}
     told = {f"measured_{name}": here[name] for name in ("commit", "dirty", "date", "device")}
@@ -247,13 +278,18 @@ def measure_again(record: RunRecord, network: Path, *, base: Path | None = None)
     )
 
 
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.shape == other.shape and np.allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
 def _record(run: Run, course: _Course) -> RunRecord:
-    config, (epochs, collapse, seconds, _, devices) = run.config, course
+    config, (epochs, collapse, seconds, wall, _, devices) = run.config, course
     final, found = _finished(run, epochs)
     origin = {
         **provenance(run.device),
         "device": ", then ".join(devices),
         "train_seconds": round(seconds, 1),
+        "wall_seconds": round(wall, 1),
         "peak_memory_mib": peak_memory_mib(run.device),
     }
     if _precision.is_rounded(config.precision, run.device.type):
@@ -277,4 +313,4 @@ def _finished(
         draws = generator(config.seed, 1_000_000 + number)
         noisy = run.passed("test", noise=std, draws=draws)
         final[f"noisy_test_accuracy_{std:g}"] = noisy.accuracy
-    return final, _evaluate.arrays(train, test, run.counts, run.head)
+    return final, _evaluate.arrays(train, test, run.counts, run.evaluated.head)

@@ -43,7 +43,8 @@ class Graphed:
                 parameter.grad = None  # the graph's own gradients live in its memory
         torch.cuda.current_stream().wait_stream(aside)
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        # A loader's thread may pin memory meanwhile: that would end a "global" capture.
+        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
             self.outputs = function(*self.arguments)
         self.gradients = [(one, one.grad) for one in parameters if one.grad is not None]
         for tensor, value in zip(moved, before, strict=True):

@@ -12,12 +12,12 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from nclib import data
-from nclib.runs._config import RunConfig
+from nclib.runs import RunConfig
 from nclib.train._processes import own
 from nclib.train._random import generator
 
 Batches = Iterator[tuple[UInt8[Tensor, "B C H W"], Int64[Tensor, " B"]]]
-_CHUNK = 500  # images evaluated at once
+_CHUNKS = {"cpu": 500, "cuda": 2500}  # images evaluated at once
 _STREAMED_CHUNK = 100  # they are larger
 
 
@@ -86,7 +86,8 @@ class Held:
         images, labels = self.splits[split]
         if part:
             images, labels = own(images), own(labels)
-        yield from zip(images.split(_CHUNK), labels.split(_CHUNK), strict=True)
+        size = _CHUNKS[images.device.type]
+        yield from zip(images.split(size), labels.split(size), strict=True)
 
 
 class Streamed:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nclib.metrics import CollapseReport
-from nclib.runs._config import RunConfig
+from nclib.runs import RunConfig
 
 Report = Callable[..., CollapseReport]
 Share = Tensor | float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import shutil
 import sys
 import time
@@ -10,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nclib._terminal import watched
-from nclib.runs._config import RunConfig
+from nclib.runs import RunConfig
 from nclib.train import _processes
 
 
 class Progress:
-    """Rewrites one line of stderr after every epoch; of several processes, the first one does.
+    """Rewrites one line of stderr as training goes on; of several processes, the first one does.
 
     Args:
         enabled: None: when stderr is a terminal, which it is not in a notebook, and neither
@@ -37,14 +38,21 @@ class Progress:
         images_per_second: float,
         collapse: Sequence[Mapping[str, Any]],
     ) -> None:
-        """Show an epoch's numbers, and the last NC1 measured on the training images."""
+        """Show an epoch's numbers so far, and the last NC1 measured on the training images.
+
+        Args:
+            epoch: its number, loss and accuracy; 2.25 is the third after a quarter.
+            images_per_second: since the run began.
+            collapse: of the training images, as a record has it.
+        """
         if not self._enabled:
             return
         spent = time.monotonic() - self._began
         done = epoch["epoch"] - self._first
-        left = datetime.timedelta(seconds=round(spent / done * (self._last - epoch["epoch"])))
+        rest = spent / done * (self._last - epoch["epoch"])
+        left = datetime.timedelta(seconds=round(rest))
         line = (  # the beginning of the id, and last what a narrow terminal may lack
-            f"{self._config.id[:8]}  epoch {epoch['epoch']}/{self._last}  {left} left  "
+            f"{self._config.id[:8]}  epoch {math.ceil(epoch['epoch'])}/{self._last}  {left} left  "
             f"loss {epoch['loss']:.4f}  accuracy {epoch['train_accuracy']:.1%}  "
             f"NC1 {float(collapse[-1]['report']['nc1']):.3g}  {images_per_second:,.0f} images/s"
         )

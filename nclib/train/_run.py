@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nclib import data
 from nclib.methods import known
 from nclib.models import Branches
-from nclib.runs._config import RunConfig
+from nclib.runs import RunConfig
 from nclib.train import _evaluate, _images, _processes, _stage
+from nclib.train._average import AveragedWeights
 from nclib.train._declared import MethodObjective
 from nclib.train._graphed import Graphed
 from nclib.train._memory import keep_freed_memory
@@ -21,7 +22,9 @@ from nclib.train._objective import EncodedObjective, Mixed, Objective
 from nclib.train._random import generator
 from nclib.train._schedule import learning_rate
 
-_CHECK_EVERY = 50  # steps; on an accelerator, looking at a loss waits for it
+_LOOK_EVERY = 50, 1.0  # steps or seconds; on an accelerator, looking at a loss waits for it
+
+Watch = Callable[[int, float, float], None]
 
 
 class DivergedError(ArithmeticError):
@@ -66,10 +69,9 @@ class Run:
             self.network = _stage.continued(config, self.info, network, self.counts)
         self.network = self.network.to(memory_format=torch.channels_last).to(self.device)
         self.objective = self._objective()
-        self.averaged: Any = None
+        self.averaged: AveragedWeights | None = None
         if self.stage.schedule.ema:
-            average = get_ema_multi_avg_fn(self.stage.schedule.ema)
-            self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
+            self.averaged = AveragedWeights(self.network, self.stage.schedule.ema)
         self.model: Any = self.network
         self.optimizers: list[Any] = []
         self.contrast = getattr(self.objective, "contrast", None)
@@ -126,7 +128,11 @@ class Run:
             self.contrast.load_state_dict(state["contrast"])
 
     def train_epoch(
-        self, epoch: int, position: Position | None, stop: Callable[[], bool]
+        self,
+        epoch: int,
+        position: Position | None,
+        stop: Callable[[], bool],
+        watch: Watch | None = None,
     ) -> dict[str, float] | Position:
         """One pass over as many images as there are; the means of what the minibatches gave.
 
@@ -134,6 +140,8 @@ class Run:
             epoch: its number, from 1.
             position: where to go on; None: from the epoch's beginning.
             stop: asked after every step; if so, the position is returned instead.
+            watch: told now and then how many images were seen, their mean loss, and the share of
+                them that was right.
         """
         config = self.stage.schedule
         draws = generator(config.seed, epoch)
@@ -143,8 +151,9 @@ class Run:
         if position is not None:
             begin, state, loss, correct = position
             draws.set_state(state)
-        sums = torch.tensor([loss, correct], dtype=torch.float64, device=self.device)
-        recent: list[Tensor] = []
+        recent: list[tuple[Tensor, Tensor]] = []
+        sizes: list[int] = []
+        seen, looked = begin * config.batch_size, time.monotonic()
         self._training_mode()
         share = self._share(epoch)
         shown = [self.images.batches(v, begin, draws, epoch, n) for n, v in enumerate(views)]
@@ -153,20 +162,30 @@ class Run:
             rate = learning_rate(config, step, steps)
             inputs, labels = self._inputs(batch, share, draws)
             value, right = self._step(inputs, labels, rate, epoch, draws)
-            with torch.no_grad():
-                sums += torch.stack([value.double() * len(inputs[0]), right.double()])
-            recent.append(value)
+            recent.append((value, right))
+            sizes.append(len(inputs[0]))
             ends = number == steps - 1
             told = stop() and not ends
-            if len(recent) == _CHECK_EVERY or ends or told:
-                self._check(recent, step, epoch, steps)
+            late = time.monotonic() - looked > _LOOK_EVERY[1]
+            if len(recent) == _LOOK_EVERY[0] or late or ends or told:
+                values, rights = (
+                    torch.stack(list(found)).tolist() for found in zip(*recent, strict=True)
+                )
+                self._check(values, step, epoch, steps)
+                for value, right, size in zip(values, rights, sizes, strict=True):
+                    loss += value * size
+                    correct += right
+                seen, looked = seen + sum(sizes), time.monotonic()
                 recent.clear()
+                sizes.clear()
+                if watch is not None and not ends:
+                    watch(seen, loss / seen, correct / seen)
             if told:
-                return Position(number + 1, draws.get_state(), *sums.tolist())
-        _processes.same_buffers(self.network, self.averaged)
+                return Position(number + 1, draws.get_state(), loss, correct)
+        _processes.same_buffers(self.network, self.averaged.network if self.averaged else None)
         self._check_scores(inputs[0], step, epoch, rate)
-        loss, correct = (sums / len(self.labels)).tolist()
-        return {"loss": loss, "train_accuracy": correct, "lr": rate}
+        count = len(self.labels)
+        return {"loss": loss / count, "train_accuracy": correct / count, "lr": rate}
 
     def _orders(self, draws: torch.Generator) -> list[Tensor]:
         """The images of an epoch, and those that stand beside them, if any do."""
@@ -202,7 +221,7 @@ class Run:
         for optimizer in self.optimizers:
             optimizer.step()
         if self.averaged is not None:
-            self.averaged.update_parameters(self.network)
+            self.averaged.update()
         return value, right
 
     def gradients(self, images: Tensor, labels: Mixed, epoch: int) -> tuple[Tensor, Tensor]:
@@ -271,10 +290,9 @@ class Run:
             labels = [(first, part), (second, 1 - part)]
         return [view.contiguous(memory_format=torch.channels_last) for view in views], labels
 
-    def _check(self, losses: list[Tensor], step: int, epoch: int, steps: int) -> None:
+    def _check(self, losses: list[float], step: int, epoch: int, steps: int) -> None:
         """Refuse losses that are not finite; ``step`` is that of the last."""
-        values = torch.stack(losses).tolist()
-        for back, value in zip(range(len(values) - 1, -1, -1), values, strict=True):
+        for back, value in zip(range(len(losses) - 1, -1, -1), losses, strict=True):
             if value - value != 0:  # neither nan nor inf differ from themselves by nothing
                 at = step - back
                 rate = learning_rate(self.stage.schedule, at, steps)
@@ -298,7 +316,6 @@ class Run:
         self, split: Literal["train", "test"], *, noise: float = 0.0, draws: Any = None
     ) -> _evaluate.Passed:
         """A split through the network, or through the running mean of its weights."""
-        network = self.network if self.averaged is None else self.averaged.module
         chunks = self.images.chunks(split, part=not noise)  # the noise is drawn for all in order
         inputs: _evaluate.Inputs = (
             (data.to_float(i, self.mean, self.std), own) for i, own in chunks
@@ -306,20 +323,9 @@ class Run:
         if noise:
             inputs = _evaluate.noisy(inputs, noise, draws)
         with self.fabric.autocast():
-            return _evaluate.run_through(network, inputs, self.objective, part=not noise)
+            return _evaluate.run_through(self.evaluated, inputs, self.objective, part=not noise)
 
     @property
-    def head(self) -> Any:
-        """The classifier that is evaluated."""
-        return (self.network if self.averaged is None else self.averaged.module).head
-
-    def final_state(self) -> dict[str, Tensor]:
-        """The weights that are evaluated."""
-        network = self.network if self.averaged is None else self.averaged.module
-        state: dict[str, Tensor] = network.state_dict()
-        return state
-
-    def load_final_state(self, state: Mapping[str, Tensor]) -> None:
-        """Evaluate the weights that :meth:`final_state` gave."""
-        network = self.network if self.averaged is None else self.averaged.module
-        network.load_state_dict(state)
+    def evaluated(self) -> Any:
+        """The network that is evaluated and kept: with the running mean of the weights, if any."""
+        return self.network if self.averaged is None else self.averaged.network

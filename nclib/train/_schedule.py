@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from nclib.runs._config import RunConfig
+from nclib.runs import RunConfig
 
 
 def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nclib import data, models
 from nclib.methods import Method, SecondView, known
 from nclib.models import Classifier
-from nclib.runs._config import RunConfig
+from nclib.runs import RunConfig
 from nclib.train._objective import weight_and_bias
 
 
