@@ -15,8 +15,11 @@ must lie under the data root (``$NCLIB_DATA``).
 import argparse
 import itertools
 import multiprocessing
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from threading import Barrier
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -25,7 +28,7 @@ from benchmarks._timing import machine, seconds, show, time_alternately
 from nclib import data, models
 from nclib.papers.inducing_nc.runs import config as long_tailed
 from nclib.runs import RunConfig
-from nclib.train import _evaluate, fit
+from nclib.train import _evaluate
 from nclib.train._precision import is_rounded
 from nclib.train._run import Run
 
@@ -181,29 +184,34 @@ def step(
     optimizer.step()
 
 
-def loops(runs: dict[str, Run], device: str, steps: int, repeats: int) -> Rows:
-    """Images per second of every loop, and the share of its time outside the network."""
+def loops(runs: dict[str, Run], device: str, steps: int, repeats: int) -> dict[str, float]:
+    """Seconds of so many steps of every loop, and of its network alone."""
     rounds = usual_rounds(device, steps)
     for name, run in runs.items():
         rounds[name], rounds[f"{name} network"] = ours(run, steps), network_of(run, steps)
-    times = time_alternately(rounds, repeats=repeats)
-    for name in ("usual", *runs):
+    return time_alternately(rounds, repeats=repeats)
+
+
+def compared(times: dict[str, float], images: int) -> Rows:
+    """Images per second of every loop, and the share of its time outside the network."""
+    for name in (name for name in times if not name.endswith("network")):
         alone = times[f"{name} network"] / times[name]
         outside = f"{100 * max(0.0, 1 - alone):.0f} %"
-        speed, ratio = steps * BATCH / times[name], times["usual"] / times[name]
+        speed, ratio = images / times[name], times["usual"] / times[name]
         yield [f"{name} loop", f"{speed:.0f} images/s", outside, f"{ratio:.2f}x"]
 
 
-def measurement(run: Run, speed: float, images: int) -> Rows:
+def measurement(run: Run, trained: float, images: int) -> Rows:
     """A report of collapse on some training images, beside training on them once."""
-    trained = images / speed
     chosen = {"train": data.Split(*(part[:images] for part in run.images.splits["train"]))}
     run.images.splits = {**run.images.splits, **chosen}
     passed = run.passed("train")
     times = time_alternately(
         {
             "their features and scores": lambda: run.passed("train"),
-            "the report of collapse": lambda: _evaluate.collapse(passed, run.evaluated.head, run.objective),
+            "the report of collapse": lambda: _evaluate.collapse(
+                passed, run.evaluated.head, run.objective
+            ),
         },
         repeats=3,
     )
@@ -211,29 +219,26 @@ def measurement(run: Run, speed: float, images: int) -> Rows:
         yield [name, seconds(taken), f"{100 * taken / trained:.1f} %"]
 
 
-def timed(epochs: int, seed: int) -> RunConfig:
-    """NC-DRW at the paper profile, for so few epochs that its schedule does not fit in."""
-    return long_tailed(
-        "paper", "nc-drw", epochs=epochs, schedule="constant", milestones=(), seed=seed
-    )
-
-
-def long_tailed_run(seed: int, epochs: int) -> float:
-    """Seconds of an epoch of NC-DRW at the paper profile, the first one not counted."""
-    once, more = (
-        fit(timed(count, seed), progress=False).provenance["train_seconds"]
-        for count in (1, 1 + epochs)
-    )
-    return (more - once) / epochs
+def epoch_seconds(seed: int, epochs: int, begin: Barrier) -> float:
+    """Seconds of an epoch of NC-DRW at the paper profile, beside others that begin with it."""
+    run = Run(long_tailed("paper", "nc-drw", seed=seed), None)
+    run.train_epoch(1, None, lambda: False)  # records its graphs
+    begin.wait()
+    start = time.perf_counter()
+    for epoch in range(2, 2 + epochs):  # of one phase
+        run.train_epoch(epoch, None, lambda: False)
+    return (time.perf_counter() - start) / epochs
 
 
 def gpu(epochs: int) -> Rows:
     """A run of 200 epochs alone and eight at once, from a few epochs of each."""
-    alone = EPOCHS * long_tailed_run(0, epochs)
+    alone = EPOCHS * epoch_seconds(0, epochs, Barrier(1))
     yield ["one run", seconds(alone), seconds(alone), "1.00x"]
-    with multiprocessing.get_context("spawn").Pool(TOGETHER) as pool:
-        each = pool.starmap(long_tailed_run, [(seed, epochs) for seed in range(TOGETHER)])
-    together = EPOCHS * max(each)
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Manager() as manager, ProcessPoolExecutor(TOGETHER, spawn) as pool:
+        begin = manager.Barrier(TOGETHER)
+        each = pool.map(epoch_seconds, range(TOGETHER), repeat(epochs), repeat(begin))
+        together = EPOCHS * max(each)
     ratio = f"{TOGETHER * alone / together:.2f}x"
     yield [f"{TOGETHER} at once", seconds(together), seconds(together / TOGETHER), ratio]
 
@@ -243,16 +248,17 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12, help="of each loop in a round")
     parser.add_argument("--repeats", type=int, default=2, help="rounds, after one to warm up")
     parser.add_argument("--images", type=int, default=2000, help="measured for collapse")
-    parser.add_argument("--epochs", type=int, default=5, help="timed on a GPU")
+    parser.add_argument("--epochs", type=int, default=10, help="timed on a GPU, after one more")
     given = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     runs = engines(device)
-    rows = list(loops(runs, device, given.steps, given.repeats))
+    times, count = loops(runs, device, given.steps, given.repeats), given.steps * BATCH
     columns = ["loop", "speed", "outside the network", "ratio"]
-    show(f"ResNet-32 on CIFAR-10 ({machine()})", columns, rows)
-    run, speed = runs["nclib"], float(rows[1][1].split()[0])
+    show(f"ResNet-32 on CIFAR-10 ({machine()})", columns, compared(times, count))
+    trained = given.images * times["nclib"] / count
     columns = ["measurement", "time", "of training"]
-    show("what a measurement of collapse costs", columns, measurement(run, speed, given.images))
+    rows = measurement(runs["nclib"], trained, given.images)
+    show("what a measurement of collapse costs", columns, rows)
     if device == "cuda":
         columns = ["CIFAR-10-LT, 200 epochs", "time", "a run", "throughput"]
         show(f"ResNet-32 on {torch.cuda.get_device_name()}", columns, gpu(given.epochs))
