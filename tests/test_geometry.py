@@ -14,6 +14,7 @@ from nclib.geometry import (
     pairwise_angles,
     shifted_simplex_etf,
     simplex_etf,
+    uniform_directions,
 )
 
 CLASSES = st.integers(2, 12)
@@ -238,3 +239,24 @@ def test_complex_means_are_refused():
 def test_a_frame_of_integers_is_refused():
     with pytest.raises(TypeError, match="dtype must be floating point"):
         simplex_etf(5, 6, dtype=torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("count", "dim", "degrees"), [(4, 2, 90.0), (6, 3, 90.0), (12, 3, 63.4349)]
+)
+def test_directions_beyond_a_simplex_are_the_known_best_ones(count, dim, degrees):
+    """The square, the octahedron and the icosahedron."""
+    rows = uniform_directions(count, dim, generator=torch.Generator().manual_seed(0))
+    angles = pairwise_angles(rows, centre=False).fill_diagonal_(360)
+    assert angles.amin(1).numpy() == pytest.approx(degrees, abs=0.01)
+    torch.testing.assert_close(rows.norm(dim=1), torch.ones(count, dtype=torch.float64))
+
+
+def test_directions_that_a_simplex_has_room_for_are_its_vertices():
+    draws = [torch.Generator().manual_seed(1) for _ in range(2)]
+    simplex = simplex_etf(5, 4, generator=draws[0])
+    assert uniform_directions(5, 4, generator=draws[1]).equal(simplex)
+    with pytest.raises(ValueError, match="temperature is 0"):
+        uniform_directions(5, 4, temperature=0)
+    with pytest.raises(ValueError, match="directions of 5 vectors needs a dimension of at least 2"):
+        uniform_directions(5, 1)

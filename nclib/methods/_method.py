@@ -137,8 +137,9 @@ class Contrast:
 
     Attributes:
         dim: Q, of queries and keys.
-        targets: whether each class is given a vertex of a simplex ETF, from the epoch
-            ``target_epoch`` on: those that suit the running means of its queries best.
+        targets: whether each class is given a direction, from the epoch ``target_epoch`` on: those
+            that suit the running means of its queries best, of a simplex ETF, or with more than
+            Q + 1 classes of ``geometry.uniform_directions``.
 
     Source: He et al. (2020), MoCo; Li et al. (2022), TSC.
     """

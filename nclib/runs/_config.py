@@ -309,7 +309,7 @@ class RunConfig(BaseModel):
         self._want_defaults(*labels, why=f"method is {self.method!r}, not 'plain'")
 
     def _check_views(self, method: methods.Method, known: data.DatasetInfo) -> None:
-        view, contrast = method.second_view, method.contrast
+        view = method.second_view
         models.check_use(
             self.model,
             head=method.head,
@@ -319,12 +319,6 @@ class RunConfig(BaseModel):
         if view is not None and self.mixup:
             raise ValueError(
                 f"mixup is {self.mixup:g}, but method {self.method!r} shows two views of images"
-            )
-        if contrast is not None and contrast.targets and known.num_classes > contrast.dim + 1:
-            raise ValueError(
-                f"method {self.method!r} has targets for at most {contrast.dim + 1} classes (a "
-                f"simplex ETF of dimension {contrast.dim}), but {known.title} has "
-                f"{known.num_classes}"
             )
 
     def _check_labels(self) -> None:

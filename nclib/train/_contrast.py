@@ -67,8 +67,8 @@ class MomentumContrast(nn.Module):
         self.targets_from: int | None = None
         if declared.targets:
             self.targets_from = int(options["target_epoch"])
-            etf = geometry.simplex_etf(num_classes, declared.dim, generator=generator)
-            self.register_buffer("vertices", etf.float())
+            spread = geometry.uniform_directions(num_classes, declared.dim, generator=generator)
+            self.register_buffer("vertices", spread.float())
             self.centres = ClassCentres("ema", num_classes, declared.dim, generator)
         device = next(network.parameters()).device
         self.to(device)

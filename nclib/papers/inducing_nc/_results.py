@@ -128,7 +128,7 @@ def repeated(setting: Setting) -> tuple[tuple[RunRecord, ...], ...]:
     groups: dict[str, list[RunRecord]] = {}
     for record in published(setting.profile).values():
         config = record.config
-        epochs = setting.epochs or runs.epochs_of(setting.profile, config.method)
+        epochs = setting.epochs or runs.epochs_of(setting.profile, config.method, config.dataset)
         if _setting(config) == setting._replace(epochs=epochs):
             groups.setdefault(config.model_copy(update={"seed": 0}).id, []).append(record)
     return tuple(map(tuple, groups.values()))
