@@ -103,9 +103,9 @@ def uniform_directions(
 ) -> Float[Tensor, "K P"]:
     r"""Unit vectors spread over the sphere, also more of them than a simplex has vertices.
 
-    Minimises :math:`\frac1K\sum_k \log \sum_{l \ne k} e^{\langle u_k, u_l \rangle/\tau}`. Up to P + 1
-    vectors that is a simplex ETF, which is returned; for more it is what descent from a random
-    beginning finds, a local minimum.
+    Minimises :math:`\frac1K\sum_k \log \sum_{l \ne k} e^{\langle u_k, u_l \rangle/\tau}`. Up to
+    P + 1 vectors that is a simplex ETF, which is returned; for more it is what descent from a
+    random beginning finds, a local minimum.
 
     Args:
         count: K, at least 2.

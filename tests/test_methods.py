@@ -282,13 +282,6 @@ def test_weight_decay_acts_on_the_whole_network():
     assert np.square(weights[1]).sum() < 0.9 * np.square(weights[0]).sum()
 
 
-IMAGENET = {
-    "dataset": "imagenet-lt",
-    "imbalance": 1,
-    "model": "resnext50",
-    "width": 64,
-    "feature_dim": 2048,
-}
 EXPERTS = {"model": "mlp-experts-2", "feature_dim": 32}
 BRANCHES = {"model": "mlp-branches", "feature_dim": 32}
 
