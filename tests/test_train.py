@@ -1,6 +1,7 @@
 """Training: the certified optimum as ground truth, determinism, resuming, and how it stops."""
 
 import dataclasses
+import gc
 import math
 import sys
 
@@ -113,6 +114,10 @@ def test_the_recorded_arrays_agree_with_the_recorded_metrics():
         record.arrays["global_mean"], record.arrays["class_means"].mean(0), atol=1e-6
     )
     assert record.collapse["test"][-1]["accuracy"] == record.final["test_accuracy"]
+    last = record.epochs[-1]  # every class has 20 images, which is medium
+    assert last["train_medium"] == record.collapse["train"][-1]["accuracy"]
+    assert last["test_medium"] == last["test_accuracy"]
+    assert {"train_many", "train_few"}.isdisjoint(last)
 
 
 def test_collapse_is_measured_before_training_at_the_interval_and_at_the_end():
@@ -225,6 +230,16 @@ def test_the_time_of_an_interrupted_run_is_that_of_its_parts(tmp_path, monkeypat
     assert origin["wall_seconds"] >= origin["train_seconds"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep one peak a process")
+def test_the_peak_of_memory_is_the_runs_own():
+    large = torch.ones(300, 2**20)  # 1200 MiB
+    before = fit(config(epochs=1)).provenance["peak_memory_mib"]
+    del large
+    gc.collect()
+    after = fit(config(epochs=1)).provenance["peak_memory_mib"]
+    assert after < before - 1000
+
+
 def test_the_running_mean_keeps_its_share_of_weights_and_statistics():
     network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
     mean = AveragedWeights(network, 0.75)
@@ -261,7 +276,8 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_rate_and_keeps_the_checkp
             "nclib.train._run.learning_rate",
             lambda _, step, steps: 1e-3 if step < 3 * steps else 1e30,
         )
-        with pytest.raises(DivergedError, match=r"step 13 \(epoch 4\) with learning rate 1e\+30"):
+        expected = r"step 13 \(epoch 4\) with learning rate 1e\+30.*good state is in .*state\.pt"
+        with pytest.raises(DivergedError, match=expected):
             fit(run, checkpoint=path, checkpoint_every=2)
     state = torch.load(path, weights_only=True)
     assert [entry["epoch"] for entry in state["epochs"]] == [1, 2]

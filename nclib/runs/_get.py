@@ -90,7 +90,6 @@ def _train(
     if torch.cuda.is_initialized():  # by an earlier run, whose memory is not this one's
         gc.collect()
         torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
     record = fit(
         config,
         progress=progress,

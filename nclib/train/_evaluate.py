@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
@@ -103,12 +103,14 @@ def _measured(passed: Passed, weight: Tensor, bias: Tensor) -> CollapseReport:
     return metric.compute()
 
 
-def shots(passed: Passed, counts: Int64[Tensor, " K"]) -> dict[str, float]:
-    """Test accuracy, of all and of each group of classes that has a test image."""
+def shots(
+    passed: Passed, counts: Int64[Tensor, " K"], split: Literal["train", "test"] = "test"
+) -> dict[str, float]:
+    """Accuracy on a split, of all and of each group of classes that has an image there."""
     accuracy = evaluate.shot_accuracy(passed.predictions, passed.truth, counts)
     groups = {"accuracy": accuracy.all, **accuracy._asdict()}
     del groups["all"]
-    return {f"test_{name}": value for name, value in groups.items() if value is not None}
+    return {f"{split}_{name}": value for name, value in groups.items() if value is not None}
 
 
 @torch.no_grad()

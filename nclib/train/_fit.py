@@ -17,7 +17,7 @@ from nclib._io import latest, rescue_path
 from nclib.runs import RunConfig, RunRecord
 from nclib.runs._provenance import describe, provenance
 from nclib.train import _checkpoint, _evaluate, _precision, _processes
-from nclib.train._memory import peak_memory_mib
+from nclib.train._memory import forget_peak_memory, peak_memory_mib
 from nclib.train._progress import Progress
 from nclib.train._random import generator
 from nclib.train._run import DivergedError, Position, Run
@@ -63,8 +63,8 @@ def fit(
 
     Raises:
         DataError: if the data set is absent or corrupted.
-        DivergedError: if the loss or the scores are not finite; the message names step and rate,
-            and the last checkpoint stays.
+        DivergedError: if the loss or the scores are not finite; the message names step, rate and
+            the last checkpoint, which stays.
         StoppedError: if it is time, or if SIGTERM came and there is a checkpoint to write; the
             checkpoint is saved after the step.
         ValueError: if the checkpoint is damaged or belongs to another configuration, or
@@ -91,6 +91,7 @@ def _fitted(
 ) -> tuple[RunRecord, dict[str, Tensor]]:
     """What :func:`fit` does; the record, and the weights of the finished network."""
     run = Run(config, _base_network(config, base, progress, checkpoint, checkpoint_every, until))
+    forget_peak_memory(run.device)
     here = describe(run.device)
     course = _Course([], {"train": [], "test": []}, 0.0, 0.0, None, (here,))
     kept = latest(checkpoint) if checkpoint is not None else None
@@ -106,7 +107,13 @@ def _fitted(
             tuple(dict.fromkeys((*state["devices"], here))),
         )
     with Stop(until, listen=checkpoint is not None) as stop:
-        course = _train(run, course, stop, progress, checkpoint, checkpoint_every)
+        try:
+            course = _train(run, course, stop, progress, checkpoint, checkpoint_every)
+        except DivergedError as error:
+            good = latest(checkpoint) if checkpoint is not None else None
+            if good is None:
+                raise
+            raise DivergedError(f"{error}; its last good state is in {good}") from error
     record = _record(run, course)
     weights: dict[str, Tensor] = run.evaluated.state_dict()
     if network is not None:
@@ -236,12 +243,17 @@ def _first_checkpoint(checkpoint: Path, first: RunConfig) -> Path:
 
 
 def _measure(run: Run, collapse: dict[str, list[dict[str, Any]]], epoch: int) -> dict[str, float]:
-    """Append the reports of both splits; returns the test accuracies."""
-    test = run.passed("test")
-    for name, passed in (("train", run.passed("train")), ("test", test)):
+    """Append the reports of both splits; returns the accuracies by frequency.
+
+    That of all training images is the minibatches' in an epoch, and the report's after it.
+    """
+    train, test = run.passed("train"), run.passed("test")
+    for name, passed in (("train", train), ("test", test)):
         found = _evaluate.collapse(passed, run.evaluated.head, run.objective)
         collapse[name].append({"epoch": epoch, **found})
-    return _evaluate.shots(test, run.counts)
+    groups = _evaluate.shots(train, run.counts, "train")
+    del groups["train_accuracy"]
+    return {**groups, **_evaluate.shots(test, run.counts)}
 
 
 def measure_again(record: RunRecord, network: Path, *, base: Path | None = None) -> RunRecord:
