@@ -45,18 +45,21 @@ class RunRecord:
         config: what was run.
         epochs: one mapping an epoch: ``epoch``, ``loss`` (mean objective over the minibatches),
             ``lr``, ``train_accuracy`` (while training) and, where it was evaluated,
-            ``test_accuracy`` and, of groups of classes, ``test_many``, ``_medium`` and ``_few``.
+            ``test_accuracy`` and, of groups of classes, ``test_many``, ``_medium`` and ``_few``;
+            where collapse was measured, ``train_many`` and the like too.
         final: metrics of the finished network, as fractions and in the units of the objective.
             The first records have ``test_accuracy_noise_σ``, of noise on pixels in [0, 1], which
             is about five times as strong as what ``noisy_test_accuracy_σ`` is of.
         collapse: for ``train`` and ``test``, one mapping a measured epoch: ``epoch``, ``accuracy``,
             ``per_class_accuracy`` (K numbers), ``ece`` where scores are logits, and ``report``, the
-            ``CollapseReport`` without its means. The first records lack the third and fourth.
+            ``CollapseReport`` without its means, of features at the run's precision (bfloat16 moves
+            NC1 by about half a per cent). The first records lack the third and fourth.
         arrays: float32 arrays: ``class_means`` (K, P), ``global_mean`` (P,), ``weight`` (K, P),
             ``bias`` (K,), ``test_class_means`` (K, P), ``per_class_accuracy`` (K,), ``counts``
             (K,) and, up to 100 classes, ``confusion`` (K, K; rows are the true classes).
-        provenance: versions, device, commit, date, wall time and images per second; where the
-            finished network was measured anew, ``measured_commit`` and the like say when.
+        provenance: versions, device, commit, date, ``train_seconds`` (of the steps),
+            ``wall_seconds`` (measuring and saving too), ``images_per_second``, ``peak_memory_mib``;
+            where the finished network was measured anew, ``measured_commit`` and the like say when.
     """
 
     config: RunConfig
