@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nclib import data
 from nclib.runs import RunConfig
-from nclib.train._processes import own
+from nclib.train._processes import local_rows
 from nclib.train._random import generator
 
 Batches = Iterator[tuple[UInt8[Tensor, "B C H W"], Int64[Tensor, " B"]]]
@@ -45,10 +45,10 @@ def load(config: RunConfig, device: torch.device) -> Images:
     """The images that a configuration names."""
     if data.info(config.dataset).read is None:
         return Streamed(config, device)
-    return Held(config, device)
+    return InMemory(config, device)
 
 
-class Held:
+class InMemory:
     """Images that live on the device."""
 
     def __init__(self, config: RunConfig, device: torch.device) -> None:
@@ -85,7 +85,7 @@ class Held:
         """Slices of the tensors."""
         images, labels = self.splits[split]
         if part:
-            images, labels = own(images), own(labels)
+            images, labels = local_rows(images), local_rows(labels)
         size = _CHUNKS[images.device.type]
         yield from zip(images.split(size), labels.split(size), strict=True)
 
@@ -134,7 +134,7 @@ class Streamed:
         """Resized and cut, not augmented."""
         stream, count = self.splits[split]
         indices = torch.arange(count)
-        yield from stream.epoch(own(indices) if part else indices)
+        yield from stream.epoch(local_rows(indices) if part else indices)
 
 
 _STREAMS = (500_000, 750_000)  # of the views, beyond the epochs

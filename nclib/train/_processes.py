@@ -79,7 +79,7 @@ def same_buffers(*modules: nn.Module | None) -> None:
             dist.broadcast(buffer, 0)
 
 
-def own(rows: Tensor) -> Tensor:
+def local_rows(rows: Tensor) -> Tensor:
     """The rows of a batch that this process takes: contiguous, and as even as can be."""
     return rows.tensor_split(world_size())[rank()] if world_size() > 1 else rows
 

@@ -212,7 +212,7 @@ class Run:
         """One step; the batch's loss, and how many of its predictions are right."""
         for group in self.optimizers[0].param_groups:
             group["lr"] = rate
-        parts = [_processes.own(images) for images in views]
+        parts = [_processes.local_rows(images) for images in views]
         if self.contrast is not None:
             with self.fabric.autocast():
                 self.contrast.embed(self.network, parts.pop(), draws)
@@ -303,7 +303,7 @@ class Run:
         """Refuse a network that the epoch's last step has ruined, before it is measured or kept."""
         self.network.eval()
         with self.fabric.autocast():
-            _, scores = self.network(_processes.own(images))
+            _, scores = self.network(_processes.local_rows(images))
         if _processes.any_of(not bool(scores.isfinite().all())):
             raise self._diverged(f"the scores are not finite after step {step}", epoch, rate)
 
