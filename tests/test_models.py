@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 from nclib import models
+from nclib.models._networks import _bottlenecks
 from nclib.models._resnet import Block
 
 DIGITS, CIFAR = (1, 8, 8), (3, 32, 32)
@@ -314,6 +316,33 @@ def test_a_network_of_one_expert_of_full_width_would_be_resnet32():
     )
     expected = stem + 3 * (convolutions(16, 24) + convolutions(24, 48) + 480)
     assert sum(p.numel() for p in network.parameters()) == expected
+
+
+def test_experts_of_full_width_would_be_the_stages_of_resnext50():
+    network = torchvision.models.resnext50_32x4d().eval()
+    images = torch.randn(1, 512, 4, 4)
+    ours = nn.Sequential(*_bottlenecks(512, 256, 6), *_bottlenecks(1024, 512, 3)).eval()
+    theirs = nn.Sequential(*network.layer3, *network.layer4)
+    ours.load_state_dict(theirs.state_dict())
+    torch.testing.assert_close(ours(images), theirs(images))
+
+
+def test_experts_of_resnext50_have_three_quarters_of_its_channels():
+    shape = (3, 32, 32)
+    network = models.build(
+        "resnext50-experts-2", shape, 5, width=64, feature_layer="native", head="experts-2"
+    ).eval()
+    images = torch.randn(2, *shape)
+    features, scores = network(images)
+    assert features.shape == (2, 2 * 1536)
+    assert features.shape[1] == models.native_dim("resnext50-experts-2", shape, 64)
+    assert scores.shape == (2, 5)
+    shared = network.trunk.stem(images)
+    for branch, own in zip(network.trunk.branches, features.chunk(2, dim=1), strict=True):
+        expected = torch.nn.functional.normalize(branch(shared))
+        torch.testing.assert_close(own, expected)
+    widths = {m.out_channels for m in branch.modules() if getattr(m, "groups", 1) == 32}
+    assert widths == {384, 768}  # of the grouped convolutions; 512 and 1,024 without experts
 
 
 @pytest.mark.parametrize(

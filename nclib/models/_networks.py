@@ -193,6 +193,50 @@ def _resnext50(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]
     return network, 2048
 
 
+def _resnext50_experts(count: int) -> Trunk:
+    """ResNeXt-50 with that many experts, each of 3/4 of the channels after the second stage.
+
+    Source: Wang et al. (2021), RIDE, and its released code: 192 and 384 channels an expert, so
+    1,536 features.
+    """
+
+    def trunk(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
+        from torchvision.models import resnext50_32x4d
+
+        _check_width("resnext50", width)
+        whole = resnext50_32x4d()
+        stem = (whole.conv1, whole.bn1, whole.relu, whole.maxpool, whole.layer1, whole.layer2)
+        branches = [
+            nn.Sequential(
+                *_bottlenecks(512, 192, 6),
+                *_bottlenecks(768, 384, 3),
+                nn.AdaptiveAvgPool2d(1),
+                nn.Flatten(),
+            )
+            for _ in range(count)
+        ]
+        return Experts(nn.Sequential(*stem), branches), count * 1536
+
+    return trunk
+
+
+def _bottlenecks(inputs: int, channels: int, count: int) -> list[nn.Module]:
+    """A stage of ResNeXt-50 at half the resolution; it ends in four times the channels."""
+    from torchvision.models.resnet import Bottleneck
+
+    outputs = 4 * channels
+    shortcut = nn.Sequential(
+        nn.Conv2d(inputs, outputs, 1, stride=2, bias=False), nn.BatchNorm2d(outputs)
+    )
+    blocks = [Bottleneck(inputs, channels, 2, shortcut, groups=32, base_width=4)]
+    blocks += [Bottleneck(outputs, channels, groups=32, base_width=4) for _ in range(count - 1)]
+    for block in blocks:
+        for module in block.modules():
+            if isinstance(module, nn.Conv2d):  # as torchvision begins
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return blocks
+
+
 def _check_width(name: str, width: int) -> None:
     """torchvision's networks have the width that was published."""
     if width != 64:
@@ -215,6 +259,9 @@ MODELS: dict[str, Trunk] = {
     "resnet32-branches": _branches,
     "resnet38": _resnet(6),
     "resnext50": _resnext50,
+    "resnext50-experts-2": _resnext50_experts(2),
+    "resnext50-experts-3": _resnext50_experts(3),
+    "resnext50-experts-4": _resnext50_experts(4),
 }
 
 
@@ -238,7 +285,7 @@ def _check_shape(name: str, shape: tuple[int, int, int]) -> None:
     """
     if not name.startswith("mlp") and min(shape[1:]) < 32:
         raise ValueError(f"model {name!r} is for images of 32×32, got {shape[1]}×{shape[2]}")
-    if name == "resnext50" and shape[0] != 3:
+    if name.startswith("resnext50") and shape[0] != 3:
         raise ValueError(f"model {name!r} is for images of 3 channels, got {shape[0]}")
 
 
@@ -307,7 +354,7 @@ def build(
         width: hidden units of ``mlp`` (of each expert or branch, too), channels of the first
             convolution of ``convnet`` and ``resnet32`` (16 is the published one, with features of
             dimension 64; with experts, of dimension 48 for each; with branches, of 64 for each);
-            of ``resnet18`` and ``resnext50`` it is 64.
+            of ``resnet18`` and ``resnext50`` it is 64 (with experts, each has 1,536 features).
         feature_dim: P; with ``native`` it is the trunk's own, and may be None.
         feature_layer: ``native``, ``linear`` or ``relu``, as in :class:`Classifier`.
         head: a key of ``HEADS``, as in :class:`Classifier`.

@@ -152,15 +152,14 @@ def _network(model: str, method: str, info: data.DatasetInfo) -> dict[str, Any]:
 def of(source: Source, profile: str, seed: int, **changes: Any) -> RunConfig | None:
     """The run behind a number of a table.
 
-    None for ImageNet-LT at another profile than the paper's, and with experts, which share a
-    ResNet-32 here.
+    None for ImageNet-LT at another profile than the paper's.
     Mixup, which the paper says that it used, and longer training where a method's authors train
     longer, belong to the paper profile alone.
     """
     fields: dict[str, Any] = {"dataset": source.dataset, "seed": seed}
     if source.dataset != "imagenet-lt":
         fields |= {"imbalance": source.imbalance, "model": source.model}
-    elif profile != "paper" or source.method.startswith("ride"):
+    elif profile != "paper":
         return None
     if profile == "paper":
         fields["mixup"] = _MIXUP if source.mixup else 0.0
