@@ -94,6 +94,7 @@ def _train(
         config,
         progress=progress,
         checkpoint=checkpoint,
+        # An epoch of a small network is less than a save takes.
         checkpoint_every=10 if config.profile == "smoke" or torch.cuda.is_available() else 1,
         network=network,
         base=base,

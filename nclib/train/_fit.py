@@ -102,7 +102,7 @@ def _fitted(
             state["epochs"],
             state["collapse"],
             state["seconds"],
-            state["wall_seconds"],
+            state.get("wall_seconds", state["seconds"]),  # older checkpoints lack it
             state["position"],
             tuple(dict.fromkeys((*state["devices"], here))),
         )
