@@ -542,7 +542,21 @@ def test_a_full_disk_loses_no_finished_run(full_disk, tmp_path):
     assert ledger.find(made.config) is None  # what lies there is never read by itself
 
 
-def test_a_full_disk_loses_no_epoch(full_disk, monkeypatch, tmp_path):
+@pytest.fixture
+def trained(monkeypatch):
+    """The epochs that are trained, as they come."""
+    epochs = []
+    real = train._run.Run.train_epoch
+
+    def counting(self, epoch, *rest):
+        epochs.append(epoch)
+        return real(self, epoch, *rest)
+
+    monkeypatch.setattr(train._run.Run, "train_epoch", counting)
+    return epochs
+
+
+def test_a_full_disk_loses_no_epoch(full_disk, trained, monkeypatch, tmp_path):
     run = config(epochs=3, batch_size=2000)
     told = iter([False, False, False, True])  # after a step, and after its epoch
     spare = tmp_path / "temporary" / f"nclib-{run.id}.pt"
@@ -553,18 +567,10 @@ def test_a_full_disk_loses_no_epoch(full_disk, monkeypatch, tmp_path):
             pytest.raises(train.StoppedError, match="epoch 2 of 3; the same call goes on"),
         ):
             get(run)
-    trained = []
-    real = train._run.Run.train_epoch
-
-    def counting(self, epoch, *rest):
-        trained.append(epoch)
-        return real(self, epoch, *rest)
-
-    monkeypatch.setattr(train._run.Run, "train_epoch", counting)
     monkeypatch.setattr("nclib.train._checkpoint.write_atomic", _io.write_atomic)
     monkeypatch.setattr("nclib.runs._record.write_atomic", _io.write_atomic)
     made = get(run)  # there is room again
-    assert trained == [3]
+    assert trained == [1, 2, 3]
     assert made.final == train.fit(run).final
     assert not spare.exists()
 
@@ -612,15 +618,7 @@ def test_a_first_stage_whose_network_is_nowhere_is_named(full_disks):
         get(run)
 
 
-def test_a_second_stage_goes_on_where_the_first_ones_network_cannot_be_kept(full_disk, monkeypatch):
-    trained = []
-    real = train._run.Run.train_epoch
-
-    def counting(self, epoch, *rest):
-        trained.append(epoch)
-        return real(self, epoch, *rest)
-
-    monkeypatch.setattr(train._run.Run, "train_epoch", counting)
+def test_a_second_stage_goes_on_where_the_first_ones_network_cannot_be_kept(full_disk, trained):
     run = config(epochs=2, method="ce-crt", method_options={"second_epochs": 1})
     with pytest.warns(UserWarning, match="No space left") as told:
         made = get(run)
