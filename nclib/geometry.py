@@ -120,8 +120,8 @@ def uniform_directions(
     Source: Li et al. (2022), TSC, equation 2, without the pairs of a vector with itself, beside
     which all others are small; the temperature of its released code.
 
-    >>> rows = uniform_directions(6, 3, generator=torch.Generator().manual_seed(0))
-    >>> bool((rows @ rows.T).sum(1).abs().max() < 1e-4)  # an octahedron: opposite pairs
+    >>> rows = uniform_directions(8, 4, generator=torch.Generator().manual_seed(0))
+    >>> bool((rows @ rows.T).sum(1).abs().max() < 1e-4)  # opposite pairs, orthogonal to each other
     True
     """
     if not temperature > 0:

@@ -242,10 +242,10 @@ def test_a_frame_of_integers_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("count", "dim", "degrees"), [(4, 2, 90.0), (6, 3, 90.0), (12, 3, 63.4349)]
+    ("count", "dim", "degrees"), [(8, 4, 90.0), (10, 5, 90.0), (12, 3, 63.4349)]
 )
 def test_directions_beyond_a_simplex_are_the_known_best_ones(count, dim, degrees):
-    """The square, the octahedron and the icosahedron."""
+    """Opposite pairs along orthogonal axes, and the icosahedron."""
     rows = uniform_directions(count, dim, generator=torch.Generator().manual_seed(0))
     angles = pairwise_angles(rows, centre=False).fill_diagonal_(360)
     assert angles.amin(1).numpy() == pytest.approx(degrees, abs=0.01)
