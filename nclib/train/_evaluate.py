@@ -48,7 +48,7 @@ def noisy(
         yield images + noise * drawn, labels
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def run_through(network: nn.Module, inputs: Inputs, objective: Objective, *, part: bool) -> Passed:
     """Pass images through the network, which is put in evaluation mode.
 

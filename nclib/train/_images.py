@@ -17,7 +17,7 @@ from nclib.train._processes import local_rows
 from nclib.train._random import generator
 
 Batches = Iterator[tuple[UInt8[Tensor, "B C H W"], Int64[Tensor, " B"]]]
-_CHUNKS = {"cpu": 500, "cuda": 2500}  # images evaluated at once
+_CHUNKS = {"cpu": 200, "cuda": 2500}  # images evaluated at once
 _STREAMED_CHUNK = 100  # they are larger
 
 
