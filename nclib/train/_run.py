@@ -154,6 +154,7 @@ class Run:
         recent: list[tuple[Tensor, Tensor]] = []
         sizes: list[int] = []
         seen, looked = begin * config.batch_size, time.monotonic()
+        alone = _processes.world_size() == 1  # several look at the same steps, and fail together
         self._training_mode()
         share = self._share(epoch)
         shown = [self.images.batches(v, begin, draws, epoch, n) for n, v in enumerate(views)]
@@ -166,7 +167,7 @@ class Run:
             sizes.append(len(inputs[0]))
             ends = number == steps - 1
             told = stop() and not ends
-            late = time.monotonic() - looked > _LOOK_EVERY[1]
+            late = alone and time.monotonic() - looked > _LOOK_EVERY[1]
             if len(recent) == _LOOK_EVERY[0] or late or ends or told:
                 values, rights = (
                     torch.stack(list(found)).tolist() for found in zip(*recent, strict=True)
