@@ -1,16 +1,18 @@
 """Methods: every declaration trains, and each part does what it declares."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
 import torch
 
-from nclib import data, losses
+from nclib import data, losses, models
 from nclib.methods import METHODS
 from nclib.runs import RunConfig, get, ledger
 from nclib.train import _evaluate, fit, measure_again
 from nclib.train._centres import ClassCentres
+from nclib.train._declared import MethodObjective
 
 
 def config(method, **changes):
@@ -227,6 +229,35 @@ def test_mixup_and_the_mean_of_weights_change_the_run_and_keep_it_repeatable():
         assert not np.allclose(record.arrays["weight"], plain.arrays["weight"])
 
 
+def test_terms_on_clean_images_vanish_at_collapse_where_those_on_mixed_images_do_not():
+    """An image that is mixed with one of another class is at the mean of neither."""
+    method, labels = METHODS["ce-drw-lw"], torch.tensor([0, 0, 1, 1])
+    options = method.resolve({"lam_within": 1.0}, 10)
+    network = models.build("mlp", (1, 8, 8), 2, width=2, feature_layer="native", head="linear")
+    draws = torch.Generator().manual_seed(0)
+    objective = MethodObjective(method, options, network, torch.tensor([9, 9]), 2, draws)
+    clean, other = torch.tensor([[4.0, 0.0], [4.0, 0.0], [0.0, 4.0], [0.0, 4.0]]), [0, 2, 1, 3]
+    mixed, scores = (clean + clean[other]) / 2, torch.zeros(4, 2)
+    halves = [(labels, 0.5), (labels[other], 0.5)]
+    cross_entropy = math.log(2)
+    assert objective.loss(mixed, scores, halves, 0, clean).item() == pytest.approx(cross_entropy)
+    # Class 0 has (4, 0) and (2, 2), with the mean (3, 1); class 1 is its mirror image.
+    within = losses.within_class(mixed, labels, torch.tensor([[3.0, 1.0], [1.0, 3.0]])).item()
+    assert within > 1
+    loss = objective.loss(mixed, scores, halves, 0).item()
+    assert loss == pytest.approx(cross_entropy + within)
+
+
+def test_terms_on_clean_images_are_a_run_of_their_own():
+    run = config("nc-drw", mixup=1.0)
+    clean = run.replace(method_options={**run.options, "terms_on": "clean"})
+    assert "terms_on" not in run.to_json()
+    assert run.id != clean.id
+    record = fit(clean)
+    assert record.final == fit(clean).final
+    assert record.final != fit(run).final
+
+
 def test_noise_on_the_test_images_is_recorded():
     final = fit(config("ce", epochs=8, measure_every=8, noise=(1e-9, 9.0))).final
     assert final["noisy_test_accuracy_1e-09"] == final["test_accuracy"]
@@ -300,6 +331,7 @@ BRANCHES = {"model": "mlp-branches", "feature_dim": 32}
         ("nc-drw", {"method_options": {"drw_epoch": 0.5}}, "0.5, expected a whole number"),
         ("nc-drw", {"method_options": {"centres": "mean"}}, "'mean', expected one of batch"),
         ("nc-drw", {"method_options": {"lam_within": "x"}}, "'x', expected a number"),
+        ("nc-drw", {"method_options": {"terms_on": "clean"}}, "'clean', but mixup is 0"),
         ("tau-norm", {"method_options": {"tau": 2}}, "tau is 2, expected 0 to 1"),
         ("ce", {"imbalance": 0.5}, "got 0.5, expected a ratio of 1 or more"),
         ("ce", {"imbalance": 1000}, "class 7 of 10 would be empty"),

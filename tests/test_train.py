@@ -549,6 +549,6 @@ def test_a_step_on_cuda_waits_for_nothing(small_cifar):
     torch.cuda.set_sync_debug_mode("error")
     try:
         for batch in run.images.batches(torch.arange(16).split(8), 0, draws, 1):
-            run._step(*run._inputs([batch], None, draws), 0.01, 1, draws)
+            run._step(*run._inputs([batch], None, draws, 1), 0.01, 1, draws)
     finally:
         torch.cuda.set_sync_debug_mode("default")

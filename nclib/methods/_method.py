@@ -73,6 +73,8 @@ class Option:
         choices: the words; none: it is a number.
         whole: whether it is a whole number.
         epoch: whether it is an epoch of the (first) schedule, counted from 0.
+        added: whether it came after the method had published records: ids omit it at its default,
+            which is what those records did.
     """
 
     default: Value | Callable[[int], float]
@@ -81,6 +83,7 @@ class Option:
     choices: tuple[str, ...] = ()
     whole: bool = False
     epoch: bool = False
+    added: bool = False
 
     def parse(self, name: str, value: Value, epochs: int) -> Value:
         """The value itself.
@@ -234,3 +237,11 @@ class Method:
             default = option.default(epochs) if callable(option.default) else option.default
             values[name] = option.parse(name, given.get(name, default), epochs)
         return values
+
+    def spelt_out(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """The options that an id names: all but those that were added later, at their default."""
+        return {
+            name: value
+            for name, value in values.items()
+            if not (self.options[name].added and value == self.options[name].default)
+        }

@@ -21,6 +21,7 @@ _STAGE = {"second_epochs": Option(10, low=1, whole=True), "second_lr": Option(0.
 _CENTRES = {
     "start_epoch": Option(0, epoch=True),
     "centres": Option("batch", choices=("batch", "ema", "learnable")),
+    "terms_on": Option("mixed", choices=("mixed", "clean"), added=True),
 }
 _EXPERTS = {"diversity": Option(0.2), "spread": Option(0.05, high=0.99)}
 _QUEUE = {

@@ -38,7 +38,8 @@ class RunConfig(BaseModel):
     without touching the id of any published record, provided that its default keeps the old
     behaviour; for the same reason a default, once published, never changes. Options of the encoding
     are spelt out, defaults too, unless that is None: one that is added later defaults to None.
-    Options of the method are all spelt out.
+    Options of the method are all spelt out, but for those that a method took on after it had
+    published records (``Option.added``).
 
     Raises:
         pydantic.ValidationError: (a ValueError) naming each field that is refused, its value and
@@ -301,6 +302,11 @@ class RunConfig(BaseModel):
             )
         models.check_head(method.head, known.num_classes, self.feature_dim)
         self._check_views(method, known)
+        if self.options.get("terms_on") == "clean" and not self.mixup:
+            raise ValueError(
+                "option terms_on is 'clean', but mixup is 0, so nothing depends on it: expected "
+                "'mixed'"
+            )
         if self.method == "plain":
             if self.mixup:
                 raise ValueError(f"mixup is {self.mixup:g}, but method 'plain' has no mixed labels")
@@ -369,8 +375,11 @@ class RunConfig(BaseModel):
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces, and only the fields that are not the default."""
         fields = {}
+        spelt_out = methods.known(self.method).spelt_out(self.options)
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
+            if name == "method_options":
+                value = tuple(spelt_out.items())
             if value != field.get_default():
                 fields[name] = _canonical(value)
         return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)

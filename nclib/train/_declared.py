@@ -57,6 +57,7 @@ class MethodObjective:
         self.weighted_from = int(options["drw_epoch"]) if method.deferred else 0
         self.terms = method.terms if first else ()
         self.terms_from = int(options["start_epoch"]) if self.terms else 0
+        self.on_clean = bool(self.terms) and options["terms_on"] == "clean"
         self.centres: ClassCentres | None = None
         if self.terms:
             kind = str(options["centres"])
@@ -69,8 +70,31 @@ class MethodObjective:
                 method.contrast, options, network, len(counts), dim, generator
             )
 
-    def loss(self, features: Tensor, scores: Tensor, labels: Mixed, epoch: int) -> Tensor:
-        """The batch's; with two labels an image, their losses in proportion to the shares."""
+    def wants_clean(self, epoch: int) -> bool:
+        """Whether the terms of an epoch look at the images of a batch before they are mixed."""
+        return self.on_clean and self.phase(epoch)[1]
+
+    def loss(
+        self,
+        features: Tensor,
+        scores: Tensor,
+        labels: Mixed,
+        epoch: int,
+        clean: Tensor | None = None,
+    ) -> Tensor:
+        """The batch's; with two labels an image, their losses in proportion to the shares.
+
+        Args:
+            features: (B, P).
+            scores: (B, K).
+            labels: with their shares.
+            epoch: from 0.
+            clean: (B, P), features of the images before they were mixed, whose labels are the
+                first; None: the terms look at ``features``, once a set of labels.
+        """
+        if clean is not None:
+            parts = [self._fit_term(features, scores, o, epoch) * share for o, share in labels]
+            return self._with_terms(torch.stack(parts).sum(), clean, scores, labels[0][0])
         if len(labels) > 1 and self.centres is not None and self.centres.kind == "ema":
             labels = _heavier_first(*labels)
         parts = [
@@ -82,21 +106,37 @@ class MethodObjective:
     def _loss(
         self, features: Tensor, scores: Tensor, labels: Tensor, epoch: int, *, update: bool = True
     ) -> Tensor:
-        weighted, regularised = self.phase(epoch)
-        weight = self.weights if weighted else None
-        classifier = self.head.weight
-        assert isinstance(classifier, Tensor)
-        batch = Batch(features, scores, labels, self.counts, weight, classifier, self.options)
+        loss = self._fit_term(features, scores, labels, epoch)
+        if self.phase(epoch)[1] and self.terms:
+            loss = self._with_terms(loss, features, scores, labels, update=update)
+        return loss
+
+    def _fit_term(self, features: Tensor, scores: Tensor, labels: Tensor, epoch: int) -> Tensor:
+        """The method's loss without regularisers."""
+        batch = self._batch(features, scores, labels, weighted=self.phase(epoch)[0])
         if self.contrast is not None:
             batch = batch._replace(embedded=self.contrast(features, labels, epoch))
         loss = self.function(batch)
         if self.contrast is not None:
             self.contrast.enqueue(labels)
-        if self.centres is not None and regularised:
-            seen = self.centres(features, labels, update=update)
-            for term in self.terms:
-                loss = loss + batch.number(term.option) * term.function(batch, seen)
         return loss
+
+    def _with_terms(
+        self, loss: Tensor, features: Tensor, scores: Tensor, labels: Tensor, *, update: bool = True
+    ) -> Tensor:
+        """A loss plus the regularisers, each with its strength."""
+        assert self.centres is not None
+        batch = self._batch(features, scores, labels, weighted=False)
+        centres = self.centres(features, labels, update=update)
+        for term in self.terms:
+            loss = loss + batch.number(term.option) * term.function(batch, centres)
+        return loss
+
+    def _batch(self, features: Tensor, scores: Tensor, labels: Tensor, *, weighted: bool) -> Batch:
+        weight = self.weights if weighted else None
+        classifier = self.head.weight
+        assert isinstance(classifier, Tensor)
+        return Batch(features, scores, labels, self.counts, weight, classifier, self.options)
 
     def phase(self, epoch: int) -> tuple[bool, bool]:
         """Whether class weights and regularisers, where there are any, are in force."""

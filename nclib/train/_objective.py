@@ -22,7 +22,17 @@ Mixed = list[tuple[Int64[Tensor, " B"], Share]]
 class Objective(Protocol):
     """How scores become a loss, predictions and, where they have them, probabilities."""
 
-    def loss(self, features: Tensor, scores: Tensor, labels: Mixed, epoch: int) -> Tensor:
+    def wants_clean(self, epoch: int) -> bool:
+        """Whether the loss looks at the features of images before they were mixed, too."""
+
+    def loss(
+        self,
+        features: Tensor,
+        scores: Tensor,
+        labels: Mixed,
+        epoch: int,
+        clean: Tensor | None = None,
+    ) -> Tensor:
         """Of a batch with its label, or with two and their shares; epochs count from 0."""
 
     def phase(self, epoch: int) -> Hashable:
@@ -64,7 +74,18 @@ class EncodedObjective:
         # One row a class from here on, as scores are.
         self.targets = config.targets().T.float().contiguous().to(weight.device)
 
-    def loss(self, features: Tensor, scores: Tensor, labels: Mixed, epoch: int) -> Tensor:
+    def wants_clean(self, epoch: int) -> bool:
+        """Encoded labels are not mixed."""
+        return False
+
+    def loss(
+        self,
+        features: Tensor,
+        scores: Tensor,
+        labels: Mixed,
+        epoch: int,
+        clean: Tensor | None = None,
+    ) -> Tensor:
         """The batch mean, and the penalties."""
         [(own, _)] = labels
         return self._fit_term(scores, own) + self._penalty(features, self.count / len(own))

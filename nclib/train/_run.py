@@ -161,7 +161,7 @@ class Run:
         for number, batch in enumerate(zip(*shown, strict=True), begin):
             step = (epoch - 1 - self.stage.start) * steps + number
             rate = learning_rate(config, step, steps)
-            inputs, labels = self._inputs(batch, share, draws)
+            inputs, labels = self._inputs(batch, share, draws, epoch)
             value, right = self._step(inputs, labels, rate, epoch, draws)
             recent.append((value, right))
             sizes.append(len(inputs[0]))
@@ -254,9 +254,13 @@ class Run:
     def _backward(self, images: Tensor, labels: Mixed, epoch: int) -> tuple[Tensor, Tensor]:
         """The forward and the backward pass themselves."""
         features, scores = self.model(images)
+        clean = None
+        if self.objective.wants_clean(epoch - 1):  # half of the images are as they were, unmixed
+            features, clean = features.chunk(2)
+            scores, clean = scores.chunk(2)[0], _processes.gather(clean.float())
         features = _processes.gather(features.float())
         scores = _processes.gather(scores.float())
-        loss = self.objective.loss(features, scores, labels, epoch - 1)
+        loss = self.objective.loss(features, scores, labels, epoch - 1, clean)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
@@ -271,7 +275,11 @@ class Run:
             self.network.eval()
 
     def _inputs(
-        self, batch: Sequence[tuple[Tensor, Tensor]], share: float | None, draws: torch.Generator
+        self,
+        batch: Sequence[tuple[Tensor, Tensor]],
+        share: float | None,
+        draws: torch.Generator,
+        epoch: int,
     ) -> tuple[list[Tensor], Mixed]:
         """The views of a batch as the network takes them, and its labels with shares.
 
@@ -279,15 +287,17 @@ class Run:
             batch: images and labels of each view.
             share: of the second view's labels; None: those of the first are the labels.
             draws: of mixup.
+            epoch: from 1.
         """
         views = [data.to_float(images, self.mean, self.std) for images, _ in batch]
         labels: Mixed = [(batch[0][1], 1.0)]
         if share is not None:
             labels = [(batch[0][1], 1 - share), (batch[1][1], share)]
         if self.stage.schedule.mixup:
-            views[0], first, second, part = data.mixup(
+            mixed, first, second, part = data.mixup(
                 views[0], batch[0][1], self.stage.schedule.mixup, draws
             )
+            views = [mixed, views[0]] if self.objective.wants_clean(epoch - 1) else [mixed]
             labels = [(first, part), (second, 1 - part)]
         return [view.contiguous(memory_format=torch.channels_last) for view in views], labels
 
