@@ -1,4 +1,4 @@
-"""Results of this book; each is proved in the chapter that is named."""
+"""Results beyond the papers; the chapter that is named proves each and credits its sources."""
 
 from __future__ import annotations
 
@@ -415,7 +415,8 @@ CLAIMS = (
         "book/ssetf",
         "SSETF encodings",
         "Labels αP(I − βJ/K), balanced: |Z*| = (α − c)₊ C + |soft(α(1 − β), c(1 + λ_b)/λ_b)| J/K. "
-        "Label smoothing with MSE therefore has NC2 whenever c + δ < 1.",
+        "Label smoothing with MSE therefore has NC2 whenever c + δ < 1. (One-hot labels: Zhou et "
+        "al., 2022.)",
         (Check("the closed form is the certified optimum", _ssetf_closed_form),),
         chapter=_THEORY,
         label="thm-ce-ssetf",
@@ -438,7 +439,8 @@ CLAIMS = (
         "book/invertible",
         "Invertible encodings",
         "Balanced, λ_b > 0: |Z*| = |Ȳ| − c(I + J/(Kλ_b)) and b* = (c/(Kλ_b)) U1, Ȳ = U|Ȳ|, if and "
-        "only if that matrix is positive semi-definite.",
+        "only if that matrix is positive semi-definite. (The form for regression: Andriopoulos et "
+        "al., 2024.)",
         (
             Check("inside the regime: |Z*| is that matrix", _invertible_gram),
             Check("inside the regime: the bias is that vector", _invertible_bias),
@@ -480,8 +482,9 @@ CLAIMS = (
     Claim(
         "book/imbalance",
         "One-hot labels under imbalance",
-        "Without bias ‖h̄_k‖² = √(λ_W/λ_H)(√n_k − Nμ)₊/n_k; with a free bias the squared singular "
-        "values before the threshold Nμ are the non-zero eigenvalues of D − nnᵀ/N.",
+        "Without bias ‖h̄_k‖² = √(λ_W/λ_H)(√n_k − Nμ)₊/n_k (Dang et al., 2023); with a free bias "
+        "the squared singular values before the threshold Nμ are the non-zero eigenvalues of "
+        "D − nnᵀ/N (Liu, 2024).",
         (
             Check("λ_b = ∞: the norms", _imbalance_norms),
             Check("λ_b = 0: the singular values", _imbalance_interlacing),
@@ -494,7 +497,7 @@ CLAIMS = (
         "book/smoothing",
         "Smoothing is regularisation",
         "Balanced, any λ_b, q = c + δ: the centred logits are log(1 + K(1 − q)/q) C with "
-        "cross-entropy and (1 − q) C with MSE, and zero when q ≥ 1.",
+        "cross-entropy (Guo et al., 2025) and (1 − q) C with MSE, and zero when q ≥ 1.",
         (Check("cross-entropy", _smoothing_ce), Check("MSE", _smoothing_mse)),
         chapter=_THEORY,
         label="thm-ce-smoothing",
@@ -503,7 +506,7 @@ CLAIMS = (
         "book/merging",
         "Minority merging",
         "Classes of the same size m have the same mean if and only if (1 − δ)√m ≤ Nμ, whatever "
-        "the other classes.",
+        "the other classes. (Two sizes and cross-entropy: Hong and Ling, 2023.)",
         (Check("cross-entropy and MSE, 3 % on either side", _merging),),
         chapter=_BEYOND,
         label="thm-ce-merging",
@@ -513,7 +516,8 @@ CLAIMS = (
         "Too narrow a layer",
         "Balanced MSE, d < K. For λ_b = 0 or ∞ the optimum is the soft-thresholded singular value "
         "decomposition cut at rank d; for one-hot labels and λ_b < ∞ it is (1 − c)Π, Π a "
-        "projection of rank d with Π1 = 0.",
+        "projection of rank d with Π1 = 0. (One-hot labels without a bias or with a free one: "
+        "Dang et al., 2023.)",
         (
             Check("no descent of width d finds less, and the best reaches it", _narrow_truncated),
             Check("one-hot: no descent finds less, and the best reaches it", _narrow_one_hot),
@@ -536,7 +540,8 @@ CLAIMS = (
         "book/divergence",
         "Collapse attains the maximum",
         "Under label shift the Jensen-Shannon divergence of the features is at most that of the "
-        "labels; collapse attains it, merged or not, where merged classes share their ratio.",
+        "labels (data processing); collapse attains it, merged or not, where merged classes share "
+        "their ratio.",
         (
             Check("Gaussian mixtures: at most", theory.eq_12_instead),
             Check("attained as the classes collapse", theory.eq_12_collapse),

@@ -62,7 +62,8 @@ PAPERS = {
         Paper(
             "book",
             "Results of this book",
-            "Derived here; each is a theorem block with a complete proof where the table says.",
+            "Each is a theorem block with a complete proof where the table says. The chapter says "
+            "which part of it the literature has, and what is added.",
             _BOOK_WORDS,
             _BOOK,
         ),
