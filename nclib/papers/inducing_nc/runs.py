@@ -249,6 +249,8 @@ def _laptop(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[RunConfig
     # What the choices of the released code do; re-training takes minutes.
     yield from retraining("laptop", seed=seeds[0], **changes).values()
     yield from variants("laptop", seed=seeds[0], **changes).values()
+    for readings in zip(*mixed_terms("laptop", seeds=seeds, **changes).values(), strict=True):
+        yield from readings
 
 
 def _paper(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[RunConfig]:
@@ -264,6 +266,8 @@ def _paper_by_table(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[R
     decays = [s for s in _sources((3,), 100.0) if s.method in ("ce", "ce-drw", "nc-drw")]
     for seed in seeds:
         yield from (of(source, "paper", seed, **changes) for source in _sources((3, 7), 100.0))
+    # Whether the headline on mixup depends on which images the terms look at.
+    yield from mixed_terms("paper", seeds=seeds, **changes)["terms on clean images"]
     for seed in seeds:
         yield from (of(source, "paper", seed, **printed, **changes) for source in decays)
         yield from retraining("paper", seed=seed, **changes).values()
@@ -352,6 +356,25 @@ def mixing() -> dict[str, list[RunConfig]]:
         ]
         for method in LENGTHENED
         for mixed in (False, True)
+    }
+
+
+def mixed_terms(
+    profile: str, *, seeds: Sequence[int] | None = None, **changes: Any
+) -> dict[str, list[RunConfig]]:
+    """NC-DRW with mixup, its terms on mixed images and on the same images before they are mixed.
+
+    Returns:
+        by what the terms look at, seed by seed; in bfloat16 but for the smoke profile.
+    """
+    precision = "32-true" if profile == "smoke" else "bf16-mixed"
+    fields = {"mixup": _MIXUP, "precision": precision, **changes}
+    return {
+        f"terms on {images} images": [
+            config(profile, "nc-drw", seed=seed, options={"terms_on": images}, **fields)
+            for seed in (SEEDS[profile] if seeds is None else seeds)
+        ]
+        for images in ("mixed", "clean")
     }
 
 
