@@ -26,7 +26,7 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks._timing import machine, seconds, show, time_alternately
 from nclib import data, models
-from nclib.papers.inducing_nc.runs import config as long_tailed
+from nclib.papers.inducing_nc.grid import config as long_tailed
 from nclib.runs import RunConfig
 from nclib.train import _evaluate
 from nclib.train._precision import is_rounded

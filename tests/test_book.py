@@ -15,7 +15,8 @@ import nbformat
 import pytest
 from tiny import chapter
 
-from nclib import book, chapters
+from nclib import book
+from nclib.book import _keys, _pages, _site, chapters
 
 # Executes the chapters as `make book` does, and stops before the HTML.
 BUILD = "from nclib import book; book.build(target='chapters')"
@@ -185,16 +186,15 @@ def test_the_key_follows_content_alone(house: House) -> None:
 def test_the_mirror_follows_the_sources_and_leaves_them_alone(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nclib import _pages
-
     tree = tmp_path / "tree"
     (tree / "book").mkdir(parents=True)
     for name in ("_config.yml", "_toc.yml", "book/intro.md"):
         shutil.copy(chapters.checkout() / name, tree / name)
     house.chapter("a/one")
-    monkeypatch.setattr(book, "checkout", lambda: tree)
+    for module in (_keys, _site):
+        monkeypatch.setattr(module, "checkout", lambda: tree)
     monkeypatch.setattr(_pages, "generated", lambda site: {"book/evidence.md": "# Evidence\n"})
-    book._tree.cache_clear()
+    _keys.tree.cache_clear()
     site = house.build / "site"
     executed, stale = site / "notebooks" / "a" / "one.ipynb", site / "book" / "gone.md"
     for path in (executed, stale):
@@ -202,7 +202,7 @@ def test_the_mirror_follows_the_sources_and_leaves_them_alone(
         path.write_text("{}")
     before = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in tree.rglob("*") if p.is_file()}
 
-    book._mirror(site)
+    _site._mirror(site)
     first = {p: p.stat().st_mtime_ns for p in site.rglob("*") if p.is_file()}
     assert {p.relative_to(site).as_posix() for p in first} == {
         "_config.yml",
@@ -211,11 +211,11 @@ def test_the_mirror_follows_the_sources_and_leaves_them_alone(
         "book/intro.md",
         "notebooks/a/one.ipynb",
     }
-    book._mirror(site)
+    _site._mirror(site)
     assert {p: p.stat().st_mtime_ns for p in site.rglob("*") if p.is_file()} == first
     after = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in tree.rglob("*") if p.is_file()}
     assert after == before
-    book._tree.cache_clear()
+    _keys.tree.cache_clear()
 
 
 def test_every_chapter_stands_in_the_table_of_contents() -> None:

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from tiny import chapter
 
-from nclib import chapters
+from nclib.book import chapters
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nclib import geometry
-from nclib.papers.class_encoding import runs as chapter
+from nclib.papers.class_encoding import grid as chapter
 from nclib.runs import RunRecord, ledger
 
 

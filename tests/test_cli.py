@@ -14,7 +14,8 @@ import pytest
 from tiny import chapter
 from typer.testing import CliRunner
 
-from nclib.cli import _bar, app
+from nclib.cli import app
+from nclib.cli._output import Bar
 from nclib.runs import ledger
 
 
@@ -235,7 +236,7 @@ def test_a_terminal_shows_the_bar_unless_the_environment_is_quiet(
     if quiet is not None:
         monkeypatch.setenv(quiet, "1")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    assert _bar("part/one")._progress.disable == (quiet is not None)
+    assert Bar("part/one")._progress.disable == (quiet is not None)
 
 
 def test_of_the_processes_of_torchrun_one_prints(

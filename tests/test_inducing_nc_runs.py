@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from nclib.methods import METHODS
-from nclib.papers.inducing_nc import runs as chapter
-from nclib.papers.inducing_nc._tables import TABLES
-from nclib.runs import described, read_grid
+from nclib.papers import read_grid
+from nclib.papers.inducing_nc import grid as chapter
+from nclib.papers.inducing_nc.tables import TABLES
+from nclib.runs import described
 
 STATED = "as the paper states it"
 

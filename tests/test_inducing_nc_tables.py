@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,33 +12,24 @@ import pytest
 import torch
 
 from nclib import geometry, metrics, papers
-from nclib.papers import _claim, inducing_nc
-from nclib.papers.inducing_nc import _results as results
-from nclib.papers.inducing_nc import runs
-from nclib.papers.inducing_nc._tables import TABLES, also_printed, cells
+from nclib.papers.inducing_nc import Setting, comparison
+from nclib.papers.inducing_nc import grid as runs
+from nclib.papers.inducing_nc.tables import TABLES
 from nclib.runs import RunConfig, RunRecord, ledger
 
 COLUMN = "CIFAR10-LT, 100"
 Publish = Callable[[RunConfig, float], None]
 
 
-def _forget() -> None:
-    for function in (results.published, results.ours, results.repeated, _claim._evidence):
-        function.cache_clear()
-
-
 @pytest.fixture
-def publish(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Publish]:
+def publish(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Publish:
     """Writes a record with a test accuracy (in per cent) into a ledger of the test's own."""
     monkeypatch.setenv("NCLIB_LEDGER", str(tmp_path))
-    _forget()
 
     def write(config: RunConfig, accuracy: float) -> None:
         ledger.publish(record(config, accuracy))
-        _forget()
 
-    yield write
-    _forget()
+    return write
 
 
 def record(config: RunConfig, accuracy: float) -> RunRecord:
@@ -64,18 +56,18 @@ def run(method: str, seed: int, profile: str = "laptop") -> RunConfig:
 
 
 def test_every_row_names_a_reference_that_exists() -> None:
-    assert len(cells()) == 8 + 52 + 56 + 30 + 80 + 24
-    for cell in cells():
+    assert len(comparison.cells) == 8 + 52 + 56 + 30 + 80 + 24
+    for cell in comparison.cells:
         assert cell.against is None or cell.against.source.dataset == cell.source.dataset
 
 
 def test_the_paper_s_disagreements_with_itself_are_found() -> None:
     cell = TABLES[3].cell("CE-DRW", COLUMN)
-    assert {(c.table, c.printed) for c in also_printed(cell)} == {(6, 77.0)}
+    assert {(c.table, c.printed) for c in comparison.also_printed(cell)} == {(6, 77.0)}
     assert "NC-DRW on CIFAR10-LT, 100: 81.9 (Tables 3, 7) and 79.2 (Table 6)" in (
-        inducing_nc.disagreements()
+        comparison.disagreements()
     )
-    assert len(inducing_nc.disagreements()) == 8
+    assert len(comparison.disagreements()) == 8
 
 
 def test_the_margin_is_that_of_student_s_t_test() -> None:
@@ -84,18 +76,18 @@ def test_the_margin_is_that_of_student_s_t_test() -> None:
     a, b = [70.1, 71.3, 69.8], [72.0, 73.1, 72.2]
     interval = stats.ttest_ind(b, a).confidence_interval(0.95)
     half = (interval.high - interval.low) / 2
-    assert inducing_nc.margin([a, b], 3, 3) == pytest.approx(half)
-    assert inducing_nc.margin([[1.0], [2.0]], 1, 1) == math.inf
+    assert papers.margin([a, b], 3, 3) == pytest.approx(half)
+    assert papers.margin([[1.0], [2.0]], 1, 1) == math.inf
 
 
 def test_without_records_every_cell_says_that_it_was_not_run(publish: Publish) -> None:
     for number, table in TABLES.items():
-        shown = inducing_nc.table(number)
+        shown = comparison.table(number)
         total = len(table.rows) * len(table.columns)
         assert repr(shown).count("| not run") == total
         assert shown._repr_html_().count("not run") == total
-    assert inducing_nc.verdict_counts("laptop")["not run"] == sum(
-        results.printed_effect(cell) is not None for cell in cells()
+    assert comparison.verdict_counts("laptop")["not run"] == sum(
+        cell.printed_effect is not None for cell in comparison.cells
     )
 
 
@@ -116,16 +108,16 @@ def test_effects_are_judged_with_their_spread(
     for seed, accuracy in enumerate(terms):
         publish(run("nc-drw", seed), accuracy)
     cell = TABLES[3].cell("NC-DRW", COLUMN)
-    assert results.effect_verdict(cell, "laptop") == verdict
-    assert results.effect_verdict(cell, "paper") == "not run"
-    assert results.effect_verdict(TABLES[3].cell("CE", COLUMN), "laptop") is None
+    assert comparison.effect_verdict(cell, "laptop") == verdict
+    assert comparison.effect_verdict(cell, "paper") == "not run"
+    assert comparison.effect_verdict(TABLES[3].cell("CE", COLUMN), "laptop") is None
 
 
 def test_the_spread_is_pooled_over_the_methods(publish: Publish) -> None:
     for method, values in {"ce": (60, 61), "ce-drw": (62, 64), "nc-drw": (66, 66)}.items():
         for seed, accuracy in enumerate(values):
             publish(run(method, seed), accuracy)
-    effect = results.effect(TABLES[3].cell("NC-DRW", COLUMN), "laptop")
+    effect = comparison.effect(TABLES[3].cell("NC-DRW", COLUMN), "laptop")
     s = math.sqrt((0.5 + 2 + 0) / 3)
     assert effect is not None
     assert (effect.value, effect.margin) == pytest.approx((5.5, 3.182446 * s))
@@ -136,13 +128,13 @@ def test_a_value_is_compared_at_the_paper_profile_alone(publish: Publish) -> Non
     for profile in ("laptop", "paper"):
         for seed, accuracy in enumerate((70.0, 70.6)):
             publish(run("ce", seed, profile), accuracy)
-    assert results.value_verdict(cell) == "undecided"  # ± 4.9: two seeds, one degree of freedom
+    assert comparison.value_verdict(cell) == "undecided"  # ± 4.9: two seeds, one degree of freedom
     publish(run("ce", 2, "paper"), 70.3)
-    assert results.value_verdict(cell) == "reproduced"
-    assert "value reproduced" in repr(inducing_nc.table(3))
+    assert comparison.value_verdict(cell) == "reproduced"
+    assert "value reproduced" in repr(comparison.table(3))
     for seed, accuracy in enumerate((60.0, 60.2, 60.1)):
         publish(run("ce", seed, "paper"), accuracy)
-    assert results.value_verdict(cell) == "lower"
+    assert comparison.value_verdict(cell) == "lower"
 
 
 def test_the_spread_is_of_runs_that_differ_in_their_seed_alone(publish: Publish) -> None:
@@ -151,20 +143,20 @@ def test_the_spread_is_of_runs_that_differ_in_their_seed_alone(publish: Publish)
         publish(runs.config("laptop", "ce", epochs=60, seed=seed), accuracy + 10 * seed)
         publish(runs.config("laptop", "ce", mixup=1.0, seed=seed), accuracy - 5)
         publish(runs.config("laptop", "nc-drw-crt", seed=seed), accuracy + 5)
-    setting = inducing_nc.Setting("laptop")
+    setting = Setting("laptop")
 
     def accuracy_of(record: RunRecord) -> float:
         return 100 * float(record.final["test_accuracy"])
 
     pairs = {
-        n: inducing_nc.margin([(60.0, 61.0)] * n, 1, 1)
+        n: papers.margin([(60.0, 61.0)] * n, 1, 1)
         for n in (2, 3)  # with mixup and without; and re-trained
     }
-    assert inducing_nc.margin_in(setting, accuracy_of, 1, 1) == pytest.approx(pairs[3])
-    features = inducing_nc.margin_in(setting, accuracy_of, 1, 1, retrained=False)
+    assert papers.margin_in(setting, accuracy_of, 1, 1) == pytest.approx(pairs[3])
+    features = papers.margin_in(setting, accuracy_of, 1, 1, retrained=False)
     assert features == pytest.approx(pairs[2])
-    longer = inducing_nc.margin_in(setting._replace(epochs=60), accuracy_of, 1, 1)
-    assert longer == pytest.approx(inducing_nc.margin([(60.0, 71.0)], 1, 1))
+    longer = papers.margin_in(replace(setting, epochs=60), accuracy_of, 1, 1)
+    assert longer == pytest.approx(papers.margin([(60.0, 71.0)], 1, 1))
 
 
 def test_a_bound_on_one_network_decides_nothing_without_a_spread(publish: Publish) -> None:
@@ -178,11 +170,11 @@ def test_a_bound_on_one_network_decides_nothing_without_a_spread(publish: Publis
 def test_laptop_records_are_shown_with_seeds_and_profile(publish: Publish) -> None:
     publish(run("ce", 0), 60.0)
     publish(run("nc-drw", 0), 66.0)
-    text = repr(inducing_nc.table(3))
+    text = repr(comparison.table(3))
     assert "60.0 (1 seed, laptop)" in text
     assert "66.0 (1 seed, laptop); +6.0 ?" in text
     publish(run("ce", 1), 61.0)
-    text = repr(inducing_nc.table(3))
+    text = repr(comparison.table(3))
     assert "60.5 ± 0.7 (2 seeds, laptop)" in text
     assert "66.0 (1 seed, laptop); +5.5 ± 11.0 ?" in text
 
@@ -224,4 +216,4 @@ def test_a_short_training_decides_about_effects_and_not_about_values(publish: Pu
 
 def test_unknown_tables_are_refused() -> None:
     with pytest.raises(ValueError, match="table 1 is not one of 2, 3, 4, 5, 6, 7"):
-        inducing_nc.table(1)
+        comparison.table(1)

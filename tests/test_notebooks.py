@@ -7,7 +7,7 @@ import re
 import nbformat
 import pytest
 
-from nclib import chapters
+from nclib.book import chapters
 
 CHAPTERS = {c.name: c for c in chapters.list_chapters()}
 pytestmark = pytest.mark.parametrize("name", CHAPTERS)
@@ -33,15 +33,15 @@ def test_nothing_is_on_stderr_and_nothing_failed(name: str) -> None:
 
 
 def test_the_notebook_is_normalised(name: str) -> None:
-    found = notebook(name)
-    assert found == chapters.normalise(found), "run: make notebooks"
+    committed = notebook(name)
+    assert committed == chapters.normalise(committed), "run: make notebooks"
 
 
 def test_parameters_begin_with_profile_and_seed(name: str) -> None:
-    found = chapters.parameters(name)
-    assert list(found)[:2] == ["profile", "seed"]
-    assert (found["profile"].default, found["seed"].default) == ("smoke", 0)
-    assert all(p.comment for p in found.values())
+    declared = chapters.parameters(name)
+    assert list(declared)[:2] == ["profile", "seed"]
+    assert (declared["profile"].default, declared["seed"].default) == ("smoke", 0)
+    assert all(p.comment for p in declared.values())
 
 
 def test_the_text_describes_the_networks_of_the_default_parameters(name: str) -> None:

@@ -12,7 +12,9 @@ import nbformat
 import pytest
 import torch
 
-from nclib import chapters, encodings, metrics, papers
+from nclib import encodings, metrics, papers
+from nclib._profiles import PROFILES
+from nclib.book import chapters
 from nclib.papers import (
     Check,
     Claim,
@@ -20,9 +22,12 @@ from nclib.papers import (
     _book,
     _cases,
     _claim,
-    class_encoding,
-    inducing_nc,
+    read_grid,
 )
+from nclib.papers.class_encoding import _claims as class_encoding_claims
+from nclib.papers.class_encoding import grid as class_encoding_grid
+from nclib.papers.inducing_nc.claims import _checks as inducing_checks
+from nclib.papers.inducing_nc.claims import _text as inducing_text
 from nclib.runs import RunConfig, RunRecord, ledger
 
 HOLDS = Evidence(1e-12, 1e-6, 10, "misfit")
@@ -102,7 +107,7 @@ def test_residuals_are_printed_by_their_bound() -> None:
     assert str(Evidence(0, 0, 18, "wrong answers")) == "wrong answers: 0 of 18 cases"
 
 
-def test_what_is_shown_instead_does_not_change_the_verdict() -> None:
+def test_what_is_corrected_does_not_change_the_verdict() -> None:
     fails, holds = Check("printed", lambda: FAILS), Check("instead", lambda: HOLDS)
     assert Claim("a/b", "Theorem 1", "x", (fails,), (holds,)).verdict == "contradicted"
 
@@ -165,7 +170,7 @@ def test_the_paper_on_inducing_collapse_is_judged_as_its_chapters_prove() -> Non
 
 @pytest.mark.parametrize("claim", EXACT, ids=lambda claim: claim.id)
 def test_what_this_book_says_instead_holds(claim: Claim) -> None:
-    checks = claim.printed if claim.paper == "book" else claim.instead
+    checks = claim.printed if claim.paper == "book" else claim.corrected
     assert [check.text for check in checks if not check.evidence().ok] == []
 
 
@@ -175,14 +180,7 @@ def test_what_this_book_says_instead_holds(claim: Claim) -> None:
 def _forget() -> None:
     """Drop what was computed: evidence, and the optima that checks share."""
     _claim._evidence.cache_clear()
-    modules = (
-        _book,
-        class_encoding._claims,
-        class_encoding._networks,
-        inducing_nc._checks,
-        inducing_nc._results,
-    )
-    for module in modules:
+    for module in (_book, class_encoding_claims, inducing_checks):
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):
                 value.cache_clear()
@@ -233,7 +231,7 @@ def _break_geometry(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(_cases, "solve", _frame)  # spares the time of right optima
     patch.setattr(_cases, "centring", tilted)
-    patch.setattr(class_encoding._claims, "centring", tilted)
+    patch.setattr(class_encoding_claims, "centring", tilted)
     patch.setattr(encodings, "smoothed", doubled)
     patch.setattr(_book, "_alternate", lambda labels, *rest: 0.5 * labels)
 
@@ -243,9 +241,9 @@ def _break_collapse(patch: pytest.MonkeyPatch) -> None:
 
     def garbled(means, counts, **_):  # type: ignore[no-untyped-def]
         noise = _cases.gaussian(*means.shape, seed=int(counts[0]))
-        return inducing_nc._checks.LeastSquares(noise, noise[:, 0])
+        return inducing_checks.LeastSquares(noise, noise[:, 0])
 
-    checks = inducing_nc._checks
+    checks = inducing_checks
     patch.setattr(checks, "least_squares_classifier", garbled)
     patch.setattr(checks, "mixture_jensen_shannon", lambda *_: 1.0)
     patch.setattr(checks, "cdnv_bound", lambda *_, **__: 0.0)
@@ -259,11 +257,11 @@ def _break_self_duality(patch: pytest.MonkeyPatch) -> None:
     """Every classifier is parallel to its means."""
 
     def parallel(means, counts, **_):  # type: ignore[no-untyped-def]
-        return inducing_nc._checks.LeastSquares(means - means.mean(0), means[:, 0])
+        return inducing_checks.LeastSquares(means - means.mean(0), means[:, 0])
 
     patch.setattr(_cases, "solve", _frame)
-    patch.setattr(inducing_nc._checks, "least_squares_classifier", parallel)
-    patch.setattr(inducing_nc._checks, "spread_means", lambda k, p, **_: (torch.eye(k, p), 0.0))
+    patch.setattr(inducing_checks, "least_squares_classifier", parallel)
+    patch.setattr(inducing_checks, "spread_means", lambda k, p, **_: (torch.eye(k, p), 0.0))
 
 
 def _break_tables(patch: pytest.MonkeyPatch) -> None:
@@ -273,16 +271,16 @@ def _break_tables(patch: pytest.MonkeyPatch) -> None:
             table,
             rows=tuple(replace(row, printed=(50.0,) * len(row.printed)) for row in table.rows),
         )
-        for number, table in inducing_nc._claims.TABLES.items()
+        for number, table in inducing_text.TABLES.items()
     }
     _break_self_duality(patch)
-    patch.setattr(inducing_nc._claims, "TABLES", tables)
+    patch.setattr(inducing_text, "TABLES", tables)
 
 
 def test_every_check_fails_when_what_it_tests_is_broken(
     fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checks = [(claim.id, check) for claim in EXACT for check in claim.printed + claim.instead]
+    checks = [(claim.id, check) for claim in EXACT for check in claim.printed + claim.corrected]
     for break_it in (
         _break_collapse,
         _break_self_duality,
@@ -305,6 +303,43 @@ def test_a_verdict_follows_its_evidence(fresh: None, monkeypatch: pytest.MonkeyP
     assert papers.claim("class-encoding/thm-iv-4").verdict == "contradicted"
 
 
+# --- Grids ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("name", [paper.id for paper in papers.PAPERS.values() if paper.grid])
+def test_a_papers_runs_are_a_grid_without_duplicates(name: str, profile: str) -> None:
+    configs = read_grid(f"{name}/{profile}")
+    assert {(config.paper, config.profile) for config in configs} == {(name, profile)}
+    assert len({config.id for config in configs}) == len(configs) >= 9
+
+
+def test_a_file_is_a_grid(tmp_path: Path) -> None:
+    config = class_encoding_grid.config("smoke")
+    (tmp_path / "runs.json").write_text(f"[{config.to_json()}]")
+    assert read_grid(tmp_path / "runs.json") == [config]
+
+
+@pytest.mark.parametrize(
+    "source", ["no-such-paper/smoke", "book/smoke", "class-encoding/huge", "absent.json"]
+)
+def test_an_unknown_grid_is_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="neither a file nor"):
+        read_grid(source)
+
+
+def test_every_chapter_that_trains_the_runs_of_a_grid_is_declared() -> None:
+    """Those that import the grid and train; what is only looked up needs no training first."""
+    declared = {name for paper in papers.PAPERS.values() for name in paper.trained}
+    training = set()
+    for chapter in chapters.list_chapters():
+        cells = nbformat.read(chapter.path, as_version=4).cells
+        source = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+        if " import grid as " in source and ".get(" in source.replace("METHODS.get(", ""):
+            training.add(chapter.name)
+    assert training <= declared <= {chapter.name for chapter in chapters.list_chapters()}
+
+
 # --- Networks: records decide ---------------------------------------------------------------------
 
 
@@ -318,7 +353,7 @@ def test_without_records_a_network_claim_is_not_run(
 
 def _ideal(config: RunConfig, follow: RunConfig, spread: float) -> RunRecord:
     """The record of a network that reaches the optimum of ``follow``, up to a spread in classes."""
-    optimum = class_encoding.runs.optimum(follow)
+    optimum = class_encoding_grid.optimum(follow)
     means, weight = optimum.means, optimum.weight
     labels = torch.arange(len(means)).repeat(8)
     noise = spread * means.norm() * _cases.gaussian(len(labels), means.shape[1], seed=4)
@@ -347,7 +382,7 @@ def test_records_decide_about_networks(
     book: str,
 ) -> None:
     monkeypatch.setenv("NCLIB_LEDGER", str(tmp_path))
-    for config in class_encoding.runs.grid("laptop", seeds=(0,)):
+    for config in class_encoding_grid.grid("laptop", seeds=(0,)):
         fields = {**config.model_dump(), **(follow or {})}
         ledger.publish(_ideal(config, RunConfig.model_validate(fields), spread))
     assert papers.claim("class-encoding/networks-laptop").verdict == text

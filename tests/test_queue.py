@@ -14,6 +14,7 @@ import pytest
 import queue_calls
 
 from nclib import book, train
+from nclib.book._steps import make_records
 from nclib.runs import (
     BusyError,
     FailedRunsError,
@@ -22,7 +23,7 @@ from nclib.runs import (
     get,
     get_all,
     ledger,
-    read_grid,
+    read_configs,
 )
 from nclib.runs._lock import locked
 
@@ -254,7 +255,7 @@ def test_in_jobs_a_second_stage_comes_after_the_run_that_it_starts_from(tmp_path
 
 def test_a_job_leaves_the_record_of_its_run_in_the_cache(tmp_path, monkeypatch):
     runs = [config(seed=seed, epochs=1) for seed in (1, 2)]
-    book.make_records(written(tmp_path / "grid.json", *runs), runs[1].id)
+    make_records(written(tmp_path / "grid.json", *runs), runs[1].id)
     assert ledger.find_path(runs[0]) is None
     assert ledger.find_path(runs[1]) == ledger.cache_path(runs[1])
 
@@ -272,8 +273,8 @@ def test_jobs_are_begun_for_what_is_lacking_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("NCLIB_BUILD", str(tmp_path / "build"))
     monkeypatch.setattr(book, "_snakemake", flow)
     with pytest.raises(book.BuildError, match=f"status 1\n\nno record of {runs[2].id}$"):
-        book.train(runs)
+        book.train_in_jobs(runs)
     (grid,) = asked
-    assert read_grid(tmp_path / "build" / grid.partition("=")[2]) == runs[1:]
-    book.train(runs[:2])  # nothing is lacking
+    assert read_configs(tmp_path / "build" / grid.partition("=")[2]) == runs[1:]
+    book.train_in_jobs(runs[:2])  # nothing is lacking
     assert len(asked) == 1

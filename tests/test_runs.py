@@ -27,7 +27,7 @@ from nclib.runs import (
     get_all,
     ledger,
     read_config,
-    read_grid,
+    read_configs,
 )
 from nclib.runs._provenance import commit
 
@@ -227,14 +227,14 @@ def test_a_configuration_is_frozen():
         config().seed = 1
 
 
-# Grids
+# Files
 
 
 def test_a_grid_file_is_a_list_of_configurations(tmp_path):
     path = tmp_path / "grid.json"
     runs = [config(seed=seed) for seed in (1, 2)]
     path.write_text(f"[{runs[0].to_json()}, {runs[1].to_json()}]")
-    assert read_grid(path) == runs
+    assert read_configs(path) == runs
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_bad_grid_file_is_refused_with_its_path(tmp_path, text, message):
     path = tmp_path / "grid.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=f"(?s)grid.json.*{message}"):
-        read_grid(path)
+        read_configs(path)
 
 
 def test_a_configuration_is_read_from_its_file(tmp_path):
@@ -285,19 +285,6 @@ def test_a_bad_configuration_is_refused_in_one_line_with_its_path(tmp_path, text
 def test_a_folder_is_no_configuration(tmp_path):
     with pytest.raises(ValueError, match="is a folder"):
         read_config(tmp_path)
-
-
-@pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
-def test_a_papers_runs_are_a_grid_without_duplicates(profile):
-    runs = read_grid(f"class-encoding/{profile}")
-    assert {run.profile for run in runs} == {profile}
-    assert len({run.id for run in runs}) == len(runs) >= 10
-
-
-@pytest.mark.parametrize("source", ["no-such-paper/smoke", "class-encoding/huge", "absent.json"])
-def test_an_unknown_grid_is_refused(source):
-    with pytest.raises(ValueError, match="neither a file nor"):
-        read_grid(source)
 
 
 # Records

@@ -26,7 +26,7 @@ from nclib.papers._cases import (
 )
 from nclib.papers._claim import Check, Claim, Evidence
 from nclib.papers.class_encoding._networks import book_claim
-from nclib.papers.inducing_nc import _checks as theory
+from nclib.papers.inducing_nc.claims import _checks as theory
 
 _INF = math.inf
 _LAM_B = (0.0, 0.2, 1.0, 5.0, _INF)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from nclib.runs import ledger
+
 Verdict = Literal["reproduced", "partly", "contradicted", "undecided", "not run"]
 
 
@@ -16,7 +18,7 @@ class Evidence:
     """What a check measured: it passes when ``value`` stands in ``relation`` to ``bound``.
 
     ``value`` is the worst over all cases (the largest misfit for ``"<="``, the smallest effect for
-    ``">="``), in the unit that ``found`` names; a value that is not finite never passes. A value
+    ``">="``), in the unit that ``quantity`` names; a value that is not finite never passes. A value
     that is known within ``margin`` only (half its 95 % interval; inf: a single run, no interval)
     passes with its whole interval, and decides nothing where the interval has the bound inside.
     """
@@ -24,7 +26,7 @@ class Evidence:
     value: float
     bound: float
     cases: int
-    found: str  # what the value is, e.g. "relative misfit of the Gram matrix"
+    quantity: str  # what the value is, e.g. "relative misfit of the Gram matrix"
     relation: Literal["<=", ">="] = "<="
     margin: float = 0.0
 
@@ -46,15 +48,15 @@ class Evidence:
         cases = "1 case" if self.cases == 1 else f"{self.cases:,} cases"
         if self.margin > 0:
             within = f"± {self.margin:.2g}" if math.isfinite(self.margin) else "(single runs)"
-            return f"{self.found} = {self.value:.3g} {within}"
+            return f"{self.quantity} = {self.value:.3g} {within}"
         if self.bound == 0:  # a count of wrong answers
-            return f"{self.found}: {self.value:.0f} of {cases}"
+            return f"{self.quantity}: {self.value:.0f} of {cases}"
         # A residual near rounding differs between processors: only its bound is printed.
         if self.relation == "<=" and self.ok and self.bound < 1e-3:
             number = f"≤ {self.bound:.0e}".replace("e-0", "e-")
         else:
             number = f"= {self.value:.3g}" if abs(self.value) > 1e-6 else "= 0 to rounding"
-        return f"{self.found} {number} ({cases})"
+        return f"{self.quantity} {number} ({cases})"
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,12 @@ class Check:
     run: Callable[[], Evidence | None]
 
     def evidence(self) -> Evidence | None:
-        """The evidence, computed once a session."""
-        return _evidence(self.run)
+        """The evidence, computed once for a state of the published ledger."""
+        return _evidence(self.run, ledger.version())
 
 
 @cache
-def _evidence(run: Callable[[], Evidence | None]) -> Evidence | None:
+def _evidence(run: Callable[[], Evidence | None], _: object) -> Evidence | None:
     return run()
 
 
@@ -78,15 +80,15 @@ def _evidence(run: Callable[[], Evidence | None]) -> Evidence | None:
 class Claim:
     """A statement as a paper prints it, taken apart into assertions that can be tested.
 
-    ``printed`` holds the paper's own assertions and alone decides the verdict; ``instead`` holds
-    what this book shows in place of an assertion that fails.
+    ``printed`` holds the paper's own assertions and alone decides the verdict; ``corrected``
+    holds what this book shows in place of an assertion that fails.
     """
 
     id: str  # paper/name, unique
     where: str  # "Theorem III.1"
     statement: str
     printed: tuple[Check, ...]
-    instead: tuple[Check, ...] = ()
+    corrected: tuple[Check, ...] = ()
     chapter: str = ""  # as `nclib run` names it
     label: str = ""  # of the theorem block in that chapter, where there is one
     profile: str = "exact"  # exact (certified optima), or the profile of the records that it needs

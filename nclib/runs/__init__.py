@@ -3,8 +3,8 @@
 from nclib.runs import ledger
 from nclib.runs._config import RunConfig
 from nclib.runs._described import described
+from nclib.runs._files import read_config, read_configs
 from nclib.runs._get import get
-from nclib.runs._grid import read_config, read_grid
 from nclib.runs._lock import BusyError
 from nclib.runs._queue import FailedRunsError, get_all
 from nclib.runs._record import RecordError, RunRecord, Trajectory
@@ -21,5 +21,5 @@ __all__ = [
     "get_all",
     "ledger",
     "read_config",
-    "read_grid",
+    "read_configs",
 ]

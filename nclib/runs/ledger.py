@@ -4,17 +4,22 @@ Both are laid out as ``<paper>/<id>.json``. The published ledger is ``book/ledge
 package, or ``NCLIB_LEDGER``; the cache is the user's cache folder, or ``NCLIB_CACHE``. A record
 that the cache could not take waits in the folder of temporary files for its user to move it: what
 lies there is never read by itself.
+
+A file is read once, and again when it has changed.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
 from nclib import _io
+from nclib._names import unknown
 from nclib.runs._config import RunConfig
 from nclib.runs._record import RecordError, RunRecord
 
@@ -37,13 +42,38 @@ def find(config: RunConfig) -> RunRecord | None:
         RecordError: if the file is torn or was edited.
     """
     path = find_path(config)
-    return None if path is None else RunRecord.load(path)
+    return None if path is None else _read(path)
 
 
 def find_path(config: RunConfig) -> Path | None:
     """Where :func:`find` reads the record, or None."""
     places = (_place(config, published_root()), cache_path(config))
     return next((path for path in places if path.exists()), None)
+
+
+def published(config: RunConfig) -> RunRecord | None:
+    """The published record of a configuration; None, whatever the cache has, without one.
+
+    Raises:
+        RecordError: if the file is torn or was edited.
+    """
+    path = _place(config, published_root())
+    return _read(path) if path.exists() else None
+
+
+def record(record_id: str) -> RunRecord:
+    """The published record with this id, or the one whose id begins so.
+
+    Raises:
+        ValueError: if the ids of several records begin so, or of none.
+        RecordError: if a file is torn or was edited.
+    """
+    matches = [entry for entry in records() if entry.id.startswith(record_id)]
+    if len(matches) != 1:
+        raise ValueError(
+            f"{len(matches)} records of the ledger begin with {record_id!r}, expected one"
+        )
+    return matches[0]
 
 
 def holder(record: RunRecord, *, published: bool = True) -> Path | None:
@@ -59,7 +89,7 @@ def holder(record: RunRecord, *, published: bool = True) -> Path | None:
         places.append(rescue_path(record.config))
     for path in places:
         with suppress(OSError, RecordError):
-            if RunRecord.load(path).to_json() == record.to_json():
+            if _read(path).to_json() == record.to_json():
                 return path
     return None
 
@@ -101,16 +131,46 @@ def publish(record: RunRecord) -> Path:
     return path
 
 
-def records(paper: str | None = None, *, profile: str | None = None) -> list[RunRecord]:
-    """Published records, ordered by path; of one paper or profile when given.
+def records(paper: str | None = None, **fields: Any) -> list[RunRecord]:
+    """Published records, ordered by path.
+
+    Args:
+        paper: those of one paper; None: of all.
+        fields: values of fields of the configuration, such as ``profile="laptop"``.
 
     Raises:
         RecordError: if a file is torn or was edited.
+        ValueError: if a configuration has no such field; near matches are listed.
     """
-    found = [
-        RunRecord.load(path) for path in sorted(published_root().glob(f"{paper or '*'}/*.json"))
+    for name in fields:
+        if name not in RunConfig.model_fields:
+            raise unknown("field", name, RunConfig.model_fields)
+    return [
+        entry
+        for entry in map(_read, _paths(paper))
+        if all(getattr(entry.config, name) == value for name, value in fields.items())
     ]
-    return [record for record in found if profile in (None, record.profile)]
+
+
+def groups(paper: str, profile: str) -> list[list[RunRecord]]:
+    """Published records of a paper at a profile, together those that differ in the seed alone."""
+    return [list(group) for group in _groups(version(), paper, profile)]
+
+
+@lru_cache(maxsize=64)
+def _groups(_: object, paper: str, profile: str) -> tuple[tuple[RunRecord, ...], ...]:
+    by_config: dict[str, list[RunRecord]] = {}
+    for entry in records(paper, profile=profile):
+        by_config.setdefault(entry.config.model_copy(update={"seed": 0}).id, []).append(entry)
+    return tuple(map(tuple, by_config.values()))
+
+
+def version() -> tuple[tuple[Path, tuple[int, ...]], ...]:
+    """What tells one state of the published ledger from another: its files and their stamps.
+
+    A key for what is computed from records.
+    """
+    return tuple((path, _stamp(path)) for path in _paths())
 
 
 def verify() -> list[str]:
@@ -128,12 +188,12 @@ def verify() -> list[str]:
             problems.append(f"{path}: no run record")
             continue
         try:
-            record = RunRecord.load(path)
+            config = RunRecord.load(path).config
         except RecordError as error:
             problems.append(str(error))
             continue
-        if path != _place(record.config, root):
-            problems.append(f"{path}: its place is {_place(record.config, root)}")
+        if path != _place(config, root):
+            problems.append(f"{path}: its place is {_place(config, root)}")
     return problems
 
 
@@ -149,3 +209,23 @@ def network_path(config: RunConfig) -> Path:
 
 def _place(config: RunConfig, root: Path) -> Path:
     return root / config.paper / f"{config.id}.json"
+
+
+def _paths(paper: str | None = None) -> list[Path]:
+    return sorted(published_root().glob(f"{paper or '*'}/*.json"))
+
+
+_CACHED: dict[Path, tuple[tuple[int, ...], RunRecord]] = {}  # by path: stamp and content
+
+
+def _read(path: Path) -> RunRecord:
+    """The record in a file, read anew where the file has changed since it was read last."""
+    stamp = _stamp(path)  # first: what is written meanwhile is read the next time
+    if path not in _CACHED or _CACHED[path][0] != stamp:
+        _CACHED[path] = stamp, RunRecord.load(path)
+    return _CACHED[path][1]
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.book
 WITHOUT_PAGE = {
     "nclib.cli",  # its own --help
     "nclib.papers.class_encoding",  # holds nothing but its modules
+    "nclib.papers.inducing_nc.claims",  # they stand on the scorecard
 }
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 
 from torch import Tensor
 
+from nclib._profiles import Profile
 from nclib.papers._cases import apart, etf_misfit, misfit, near
 from nclib.papers._claim import Check, Claim, Evidence
-from nclib.papers.class_encoding.runs import gram_misfit, grid
+from nclib.papers.class_encoding.grid import gram_misfit, grid
 from nclib.runs import RunRecord, ledger
 
 _ENCODINGS = ("one_hot", "smoothed", "rotated", "random")
@@ -18,18 +19,20 @@ _LAM_B = 0.4  # where the grid has every encoding
 _CHAPTER = "class_encoding/trained_networks"
 
 
-@cache
-def _published(profile: str) -> list[RunRecord]:
+def _published(profile: Profile) -> list[RunRecord]:
     """Published records of the grid with signed features; a cache of one's own does not count."""
-    wanted = {config.id for config in grid(profile) if config.feature_layer == "linear"}
-    return [r for r in ledger.records("class-encoding", profile=profile) if r.id in wanted]
+    signed = {config.id for config in grid(profile) if config.feature_layer == "linear"}
+    return [r for r in ledger.records("class-encoding", profile=profile) if r.id in signed]
 
 
-def _of(profile: str, *encodings: str) -> list[RunRecord] | None:
+def _of(profile: Profile, *encodings: str) -> list[RunRecord] | None:
     """Records of these encodings at one λ_b; None unless each has at least one."""
-    at = [r for r in _published(profile) if r.config.lam_b == _LAM_B]
-    found = [r for r in at if r.config.encoding in encodings]
-    return found if {r.config.encoding for r in found} == set(encodings) else None
+    records = [
+        record
+        for record in _published(profile)
+        if record.config.lam_b == _LAM_B and record.config.encoding in encodings
+    ]
+    return records if {r.config.encoding for r in records} == set(encodings) else None
 
 
 def _matrices(record: RunRecord) -> tuple[Tensor, Tensor]:
@@ -52,7 +55,7 @@ def _nc3_prime(record: RunRecord) -> float:
     return misfit(weight.T @ weight / weight.square().sum(), means.T @ means / means.square().sum())
 
 
-def _nc1(profile: str) -> Evidence | None:
+def _nc1(profile: Profile) -> Evidence | None:
     records = _of(profile, *_ENCODINGS)
     if records is None:
         return None
@@ -61,17 +64,23 @@ def _nc1(profile: str) -> Evidence | None:
 
 
 def _holds(
-    measure: Callable[[RunRecord], float], found: str, encodings: tuple[str, ...], profile: str
+    measure: Callable[[RunRecord], float],
+    quantity: str,
+    encodings: tuple[str, ...],
+    profile: Profile,
 ) -> Evidence | None:
     records = _of(profile, *encodings)
-    return None if records is None else near(map(measure, records), found, 0.1)
+    return None if records is None else near(map(measure, records), quantity, 0.1)
 
 
 def _fails(
-    measure: Callable[[RunRecord], float], found: str, encodings: tuple[str, ...], profile: str
+    measure: Callable[[RunRecord], float],
+    quantity: str,
+    encodings: tuple[str, ...],
+    profile: Profile,
 ) -> Evidence | None:
     records = _of(profile, *encodings)
-    return None if records is None else apart(map(measure, records), found, 0.2)
+    return None if records is None else apart(map(measure, records), quantity, 0.2)
 
 
 def _misalignment(record: RunRecord) -> float:
@@ -82,7 +91,7 @@ _NC2 = "relative misfit of the centred Gram matrix"
 _NC3 = "1 − cosine of classifier and class means"
 
 
-def text_claim(profile: str) -> Claim:
+def text_claim(profile: Profile) -> Claim:
     """Section I: which collapse properties depend on the encoding, in networks of a profile."""
     return Claim(
         f"class-encoding/networks-{profile}",
@@ -117,14 +126,14 @@ def text_claim(profile: str) -> Claim:
     )
 
 
-def _gram(profile: str) -> Evidence | None:
+def _gram(profile: Profile) -> Evidence | None:
     records = _published(profile)
     if not records:
         return None
     return near(map(gram_misfit, records), "largest relative distance of the Gram matrices", 0.1)
 
 
-def _transition(profile: str) -> Evidence | None:
+def _transition(profile: Profile) -> Evidence | None:
     """The shape t of the Gram matrix, C + tJ/K, at the smallest and the largest λ_b."""
     shapes: dict[float, list[float]] = {}
     for record in _published(profile):
@@ -139,7 +148,7 @@ def _transition(profile: str) -> Evidence | None:
     return near(ends, "largest distance of t from 0 (free bias) and from 1 (no bias)", 0.1)
 
 
-def book_claim(profile: str) -> Claim:
+def book_claim(profile: Profile) -> Claim:
     """The certified optimum predicts the trained network."""
     return Claim(
         f"book/networks-{profile}",

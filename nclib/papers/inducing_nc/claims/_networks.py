@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from nclib import geometry
+from nclib._profiles import Profile
 from nclib.methods import METHODS
 from nclib.papers._claim import Check, Claim, Evidence
-from nclib.papers.inducing_nc import runs
-from nclib.papers.inducing_nc._results import Setting, difference, margin_in, ours, published
-from nclib.papers.inducing_nc._tables import TABLES, Cell, Source
+from nclib.papers._effects import at_most, larger, weakest
+from nclib.papers.inducing_nc._comparison import Setting, comparison
+from nclib.papers.inducing_nc.tables import TABLES, Source
 from nclib.runs import RunRecord
 
 _CHAPTER = "inducing_nc/experiments"
@@ -20,116 +21,62 @@ _NOISES = ("0.1", "0.2", "0.3", "0.4")
 _MAIN = {"laptop": ("CIFAR10-LT, 100",), "paper": tuple(TABLES[3].columns)}
 
 
-def records(profile: str, method: str, *, mixup: bool = False) -> list[RunRecord]:
+def records(profile: Profile, method: str, *, mixup: bool = False) -> list[RunRecord]:
     """Published records of a method on CIFAR-10-LT at ratio 100, as its tables have it, by seed."""
-    source = Source(method, "cifar10", 100.0, mixup=mixup)
-    wanted = (runs.of(source, profile, seed) for seed in runs.SEEDS[profile])
-    known = published(profile)
-    return [known[run.id] for run in wanted if run is not None and run.id in known]
+    source = Source(method=method, dataset="cifar10", imbalance=100.0, mixup=mixup)
+    return comparison.records(source, profile)
 
 
-Measure = Callable[[RunRecord], float | None]
-
-
-def _measured(measure: Measure, group: Sequence[RunRecord]) -> list[float]:
-    """A number of those records that have it."""
-    return [value for record in group if (value := measure(record)) is not None]
-
-
-def _compare(
-    measure: Measure,
-    first: Sequence[RunRecord],
-    second: Sequence[RunRecord],
-    found: str,
-    *,
-    retrained: bool = False,
-) -> Evidence | None:
-    """That a number is larger for the first; the spread over seeds is that of the tables' rule."""
-    a, b = _measured(measure, first), _measured(measure, second)
-    if not a or not b:
-        return None
-    setting = Setting(first[0].config.profile)
-    half = margin_in(setting, measure, len(a), len(b), retrained=retrained)
-    value = sum(a) / len(a) - sum(b) / len(b)
-    return Evidence(value, 0.0, len(a) + len(b), found, ">=", half)
-
-
-def _at_most(
-    measure: Measure, group: Sequence[RunRecord], found: str, bound: float
-) -> Evidence | None:
-    """That a number of the features is below a bound, known as well as its spread tells."""
-    values = _measured(measure, group)
-    if not values:
-        return None
-    half = margin_in(Setting(group[0].config.profile), measure, len(values), retrained=False)
-    return Evidence(sum(values) / len(values), bound, len(values), found, margin=half)
-
-
-def _above(first: Cell, second: Cell, profile: str) -> Evidence | None:
-    """That a cell's accuracy is above another's of the same table, in the setting of the first."""
-    other = first.source._replace(method=second.source.method)
-    change = difference(first.source, other, profile)
-    if change is None:
-        return None
-    found = f"{first.row} less {second.row}, {first.column}, in points"
-    return Evidence(change.value, 0.0, 2, found, ">=", change.margin)
-
-
-def _least(found: Sequence[Evidence | None]) -> Evidence | None:
-    """The comparison that speaks most against the claim: the least value in units of its margin."""
-    known = [evidence for evidence in found if evidence is not None]
-    if not known:
-        return None
-    return min(known, key=lambda e: e.value - (e.margin if math.isfinite(e.margin) else 0))
-
-
-def _pairs(profile: str, table: int, *pairs: tuple[str, str]) -> Evidence | None:
+def _pairs(profile: Profile, table: int, *pairs: tuple[str, str]) -> Evidence | None:
+    """That a row is above another in every column, in the setting of the first."""
     columns = _MAIN[profile] if table in (3, 7) else tuple(TABLES[table].columns)
-    return _least(
-        [
-            _above(TABLES[table].cell(first, column), TABLES[table].cell(second, column), profile)
-            for column in columns
-            for first, second in pairs
-        ]
-    )
+    comparisons = []
+    for column in columns:
+        for first, second in pairs:
+            source = TABLES[table].cell(first, column).source
+            other = source.replace(method=TABLES[table].cell(second, column).source.method)
+            quantity = f"{first} less {second}, {column}, in points"
+            comparisons.append(comparison.above(source, other, profile, quantity))
+    return weakest(comparisons)
 
 
-def _best(profile: str) -> Evidence | None:
+def _best(profile: Profile) -> Evidence | None:
     """NC-DRW-cRT against whichever other row is best in a column, in the setting of NC-DRW-cRT."""
-    found = []
     # What shows two views of an image has no mixup, and no run in that setting.
     others = [
         row
         for row in TABLES[3].rows
         if not row.title.startswith("NC-") and METHODS[row.method].second_view is None
     ]
+    comparisons = []
     for column in _MAIN[profile]:
-        own = TABLES[3].cell("NC-DRW-cRT", column).source
-        rivals = [(row.title, own._replace(method=row.method)) for row in others]
-        known = [(r.mean, title, s) for title, s in rivals if (r := ours(s, profile)) is not None]
-        if not known:
-            continue
-        _, title, best = max(known)
-        change = difference(own, best, profile)
-        if change is not None:
-            name = f"NC-DRW-cRT less {title}, the best other row with records, {column}, in points"
-            found.append(Evidence(change.value, 0.0, 2, name, ">=", change.margin))
-    return _least(found)
+        source = TABLES[3].cell("NC-DRW-cRT", column).source
+        rivals = []
+        for row in others:
+            rival = source.replace(method=row.method)
+            ours = comparison.measured(rival, profile)
+            if ours is not None:
+                rivals.append((ours.mean, row.title, rival))
+        if rivals:
+            _, title, best = max(rivals, key=lambda rival: rival[:2])
+            quantity = f"NC-DRW-cRT less {title}, the best other row with records, {column}"
+            comparisons.append(comparison.above(source, best, profile, f"{quantity}, in points"))
+    return weakest(comparisons)
 
 
 def _noisy(record: RunRecord) -> float | None:
     """Mean test accuracy over the noise levels, in per cent; None in the first records, whose noise
     is of another scale."""
-    found = [record.final.get(f"noisy_test_accuracy_{std}", math.nan) for std in _NOISES]
-    mean = 25 * sum(found)
+    accuracies = [record.final.get(f"noisy_test_accuracy_{std}", math.nan) for std in _NOISES]
+    mean = 25 * sum(accuracies)
     return mean if math.isfinite(mean) else None
 
 
-def _noise(profile: str) -> Evidence | None:
+def _noise(profile: Profile) -> Evidence | None:
     mixup = profile == "paper"
     terms, plain = (records(profile, name, mixup=mixup) for name in ("nc-drw", "ce-drw"))
-    found = "CE‡ less CE under noise, CIFAR10-LT, ResNet-32, mean over four levels, in points"
-    return _compare(_noisy, terms, plain, found, retrained=True)
+    quantity = "CE‡ less CE under noise, CIFAR10-LT, ResNet-32, mean over four levels, in points"
+    return larger(Setting(profile), _noisy, terms, plain, quantity, retrained=True)
 
 
 def _angles(record: RunRecord) -> list[float]:
@@ -142,7 +89,7 @@ def _smallest(record: RunRecord) -> float:
     return min(_angles(record))
 
 
-def _with_terms(profile: str) -> list[RunRecord]:
+def _with_terms(profile: Profile) -> list[RunRecord]:
     return records(profile, "nc-drw", mixup=profile == "paper")
 
 
@@ -150,28 +97,28 @@ def _farthest(record: RunRecord) -> float:
     return max(abs(angle - OPTIMUM) for angle in _angles(record))
 
 
-def _plain_angle(profile: str) -> Evidence | None:
-    return _at_most(_smallest, records(profile, "ce"), "smallest angle, in degrees", OPTIMUM - 20)
+def _plain_angle(profile: Profile) -> Evidence | None:
+    plain, quantity = records(profile, "ce"), "smallest angle, in degrees"
+    return at_most(Setting(profile), _smallest, plain, quantity, OPTIMUM - 20)
 
 
-def _close_angles(profile: str) -> Evidence | None:
-    found = "largest distance of an angle from 96.4°, in degrees"
-    return _at_most(_farthest, _with_terms(profile), found, 10.0)
+def _close_angles(profile: Profile) -> Evidence | None:
+    quantity = "largest distance of an angle from 96.4°, in degrees"
+    return at_most(Setting(profile), _farthest, _with_terms(profile), quantity, 10.0)
 
 
-def _wider(profile: str, *methods: str, mixup: bool = False) -> Evidence | None:
+def _wider(profile: Profile, *methods: str, mixup: bool = False) -> Evidence | None:
     mixed = mixup and profile == "paper"
     plain = records(profile, "ce", mixup=mixed)
-    return _least(
-        [
-            _compare(
-                _smallest,
-                records(profile, method, mixup=mixed),
-                plain,
-                f"smallest angle with {METHODS[method].title} less that with CE, in degrees",
-            )
-            for method in methods
-        ]
+    return weakest(
+        larger(
+            Setting(profile),
+            _smallest,
+            records(profile, method, mixup=mixed),
+            plain,
+            f"smallest angle with {METHODS[method].title} less that with CE, in degrees",
+        )
+        for method in methods
     )
 
 
@@ -179,18 +126,18 @@ def _norm_cv(record: RunRecord) -> float:
     return record.report("train").nc2_norm_cv
 
 
-def _equal_norms(profile: str) -> Evidence | None:
-    found = "standard deviation over mean of the norms"
-    return _at_most(_norm_cv, _with_terms(profile), found, 0.1)
+def _equal_norms(profile: Profile) -> Evidence | None:
+    quantity = "standard deviation over mean of the norms"
+    return at_most(Setting(profile), _norm_cv, _with_terms(profile), quantity, 0.1)
 
 
-def _more_equal_norms(profile: str) -> Evidence | None:
-    found = "spread of the norms with CE less that with NC-DRW"
+def _more_equal_norms(profile: Profile) -> Evidence | None:
+    quantity = "spread of the norms with CE less that with NC-DRW"
     plain = records(profile, "ce", mixup=profile == "paper")
-    return _compare(_norm_cv, plain, _with_terms(profile), found)
+    return larger(Setting(profile), _norm_cv, plain, _with_terms(profile), quantity)
 
 
-def _lower(metric: str, profile: str, *, logarithm: bool = False) -> Evidence | None:
+def _lower(metric: str, profile: Profile, *, logarithm: bool = False) -> Evidence | None:
     def measured(record: RunRecord) -> float:
         value = float(getattr(record.report("train"), metric))
         return math.log10(value) if logarithm else value
@@ -198,20 +145,20 @@ def _lower(metric: str, profile: str, *, logarithm: bool = False) -> Evidence | 
     mixup = profile == "paper"
     plain = records(profile, "ce-drw", mixup=mixup)
     name = f"log₁₀ {metric}" if logarithm else metric
-    found = f"{name} on training data with CE-DRW less that with NC-DRW"
-    return _compare(measured, plain, _with_terms(profile), found)
+    quantity = f"{name} on training data with CE-DRW less that with NC-DRW"
+    return larger(Setting(profile), measured, plain, _with_terms(profile), quantity)
 
 
-def _retrained(profile: str) -> Evidence | None:
+def _retrained(profile: Profile) -> Evidence | None:
     def measured(record: RunRecord) -> float | None:
         return record.report("train").nc3
 
     again = records(profile, "nc-drw-crt", mixup=profile == "paper")
-    found = "nc3 with NC-DRW less that with NC-DRW-cRT"
-    return _compare(measured, _with_terms(profile), again, found, retrained=True)
+    quantity = "nc3 with NC-DRW less that with NC-DRW-cRT"
+    return larger(Setting(profile), measured, _with_terms(profile), again, quantity, retrained=True)
 
 
-def network_claims(profile: str) -> tuple[Claim, ...]:
+def network_claims(profile: Profile) -> tuple[Claim, ...]:
     """What the paper says that its networks do, in networks of a profile."""
 
     def claim(name: str, where: str, statement: str, *checks: Check) -> Claim:
@@ -226,7 +173,7 @@ def network_claims(profile: str) -> tuple[Claim, ...]:
         """Of the paper's setting: a shorter training decides about effects alone."""
         return checks if profile == "paper" else ()
 
-    found = [
+    listed = [
         claim(
             "table-3",
             "Table 3",
@@ -276,7 +223,7 @@ def network_claims(profile: str) -> tuple[Claim, ...]:
         ),
     ]
     if profile == "paper":
-        found += [
+        listed += [
             claim(
                 "table-2",
                 "Table 2",
@@ -315,4 +262,4 @@ def network_claims(profile: str) -> tuple[Claim, ...]:
                 check("the smallest angle is larger", _wider, "ce-rs", "ce-rw"),
             ),
         ]
-    return tuple(found)
+    return tuple(listed)

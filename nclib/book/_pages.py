@@ -8,7 +8,8 @@ from typing import Any
 
 import nbformat
 
-from nclib import chapters, papers
+from nclib import papers
+from nclib.book import chapters
 from nclib.runs import RunRecord, described, ledger
 
 EVIDENCE = """\

@@ -8,18 +8,20 @@ after 80 % and again after 90 % of the epochs, deferred re-weighting after 80 %.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from nclib import data, models
+from nclib._profiles import Profile
 from nclib.methods import METHODS
-from nclib.papers.inducing_nc._tables import TABLES, Source, reference
+from nclib.papers.inducing_nc.tables import MIXUP, TABLES, Source
 from nclib.runs import RunConfig, RunRecord, ledger
 
 #: The methods that the laptop profile compares.
 LAPTOP = ("ce", "ce-drw", "ldam-drw", "nc-drw", "nc-drw-crt", "logit-adjust", "etf-dr")
 #: The smoke profile has those of Figure 2 as well.
 SMOKE = (*LAPTOP, "ce-rs", "ce-rw")
-SEEDS = {"smoke": (0,), "laptop": (0, 1), "paper": (0, 1, 2)}
+SEEDS: dict[Profile, tuple[int, ...]] = {"smoke": (0,), "laptop": (0, 1), "paper": (0, 1, 2)}
 #: What the laptop profile trains in a longer schedule too, and the lengths in epochs.
 LENGTHENED = ("ce", "ce-drw", "nc-drw")
 LENGTHS = (20, 60)
@@ -149,7 +151,8 @@ def _network(model: str, method: str, info: data.DatasetInfo) -> dict[str, Any]:
     return {"feature_dim": {"mlp": 64, "resnet18": 512, "resnext50": 2048}[model]}
 
 
-def of(source: Source, profile: str, seed: int, **changes: Any) -> RunConfig | None:
+@cache
+def of(source: Source, profile: Profile, seed: int, **changes: Any) -> RunConfig | None:
     """The run behind a number of a table.
 
     None for ImageNet-LT at another profile than the paper's.
@@ -167,14 +170,14 @@ def of(source: Source, profile: str, seed: int, **changes: Any) -> RunConfig | N
     return config(profile, source.method, **{**fields, **changes})
 
 
-def epochs_of(profile: str, method: str, dataset: str = "cifar10") -> int:
+def epochs_of(profile: Profile, method: str, dataset: str = "cifar10") -> int:
     """How long a method is trained for the tables."""
     usual: int = _PROFILES[profile]["epochs"]
     longer = _LONG_IMAGENET if dataset == "imagenet-lt" else _LONG
     return longer.get(method, usual) if profile == "paper" else usual
 
 
-def label(method: str, profile: str, mixup: bool) -> str:
+def label(method: str, profile: Profile, mixup: bool) -> str:
     """The title of a method, with its setting at the paper profile, which has two."""
     setting = f", {'with' if mixup else 'without'} mixup" if profile == "paper" else ""
     return METHODS[method].title + setting
@@ -185,7 +188,7 @@ def title_of(label: str) -> str:
     return label.partition(", with")[0]
 
 
-def figure_runs(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunConfig]:
+def figure_runs(profile: Profile, *, seed: int = 0, **changes: Any) -> dict[str, RunConfig]:
     """The networks of the chapter's figures by label, each in the setting of its table.
 
     Those of Figures 2 and 3 and of the laptop profile: one a method on the long-tailed set, and
@@ -199,26 +202,27 @@ def figure_runs(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, Run
 
     runs: dict[str, RunConfig] = {}
     for method in SMOKE:
-        settings = [profile == "paper" and method in TABLES[3].mixup]
+        settings = [profile == "paper" and method in MIXUP[3]]
         if profile == "paper" and method in LENGTHENED:
             settings = [False, True]
         runs |= {label(method, profile, mixed): run(method, mixed) for mixed in settings}
-    balanced = run("ce", profile == "paper" and "ce" in TABLES[2].mixup, imbalance=1.0)
+    balanced = run("ce", profile == "paper" and "ce" in MIXUP[2], imbalance=1.0)
     return {**runs, "CE, balanced": balanced}
 
 
-def published(profile: str) -> dict[str, list[RunRecord]]:
+def published(profile: Profile) -> dict[str, list[RunRecord]]:
     """Published records of the figures' networks by label, seed by seed; empty without any."""
-    known = {record.id: record for record in ledger.records("inducing-nc", profile=profile)}
     by_seed = [figure_runs(profile, seed=seed) for seed in SEEDS[profile]]
-    found = {
-        name: [known[runs[name].id] for runs in by_seed if runs[name].id in known]
+    published = {
+        name: [record for runs in by_seed if (record := ledger.published(runs[name])) is not None]
         for name in by_seed[0]
     }
-    return {name: records for name, records in found.items() if records}
+    return {name: records for name, records in published.items() if records}
 
 
-def grid(profile: str, *, seeds: Sequence[int] | None = None, **changes: Any) -> list[RunConfig]:
+def grid(
+    profile: Profile, *, seeds: Sequence[int] | None = None, **changes: Any
+) -> list[RunConfig]:
     """The runs that the chapter shows, in the order in which they are wanted.
 
     Without those on ImageNet-LT, whose images are not ours to give: :func:`of` makes them.
@@ -280,14 +284,14 @@ def _paper_by_table(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[R
 
 def _sources(tables: Iterable[int], imbalance: float | None = None) -> list[Source]:
     """What the tables need, each effect's reference in the same setting included."""
-    found = []
+    sources = []
     for cell in (cell for number in tables for cell in TABLES[number].cells()):
         if imbalance in (None, cell.source.imbalance):
-            found += [cell.source, reference(cell) or cell.source]
-    return list(dict.fromkeys(source._replace(metric="test_accuracy") for source in found))
+            sources += [cell.source, cell.reference or cell.source]
+    return list(dict.fromkeys(source.replace(metric="test_accuracy") for source in sources))
 
 
-def variants(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunConfig]:
+def variants(profile: Profile, *, seed: int = 0, **changes: Any) -> dict[str, RunConfig]:
     r"""NC-DRW as the paper states it (first), and with one choice of its released code at a time.
 
     On real images all of them in bfloat16, which is half the time where there are instructions for
@@ -306,7 +310,7 @@ def variants(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunCon
     def switched(options: Mapping[str, float | str] = {}, **fields_of_one: Any) -> RunConfig:
         return config(profile, "nc-drw", options=options, **{**fields, **fields_of_one})
 
-    found = {
+    choices = {
         "as the paper states it": stated,
         "centres: moving average": switched({"centres": "ema"}),
         "centres: learnable": switched({"centres": "learnable"}),
@@ -319,10 +323,10 @@ def variants(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunCon
     }
     if data.info(stated.dataset).usual is not None:
         other = "own" if stated.normalisation == "usual" else "usual"
-        found[f"pixels: {other} deviation"] = switched(normalisation=other)
+        choices[f"pixels: {other} deviation"] = switched(normalisation=other)
     if stated.model == "resnet32":
-        found["one more block a stage"] = switched(model="resnet38")
-    return found
+        choices["one more block a stage"] = switched(model="resnet38")
+    return choices
 
 
 def schedules(
@@ -360,7 +364,7 @@ def mixing() -> dict[str, list[RunConfig]]:
 
 
 def mixed_terms(
-    profile: str, *, seeds: Sequence[int] | None = None, **changes: Any
+    profile: Profile, *, seeds: Sequence[int] | None = None, **changes: Any
 ) -> dict[str, list[RunConfig]]:
     """NC-DRW with mixup, its terms on mixed images and on the same images before they are mixed.
 
@@ -378,7 +382,7 @@ def mixed_terms(
     }
 
 
-def retraining(profile: str, *, seed: int = 0, **changes: Any) -> dict[str, RunConfig]:
+def retraining(profile: Profile, *, seed: int = 0, **changes: Any) -> dict[str, RunConfig]:
     """NC-DRW-cRT with batch-norm statistics that stay (first), and that move as in its code."""
     mixup = _MIXUP if profile == "paper" else 0.0
     fields = {"seed": seed, "mixup": mixup, **changes}

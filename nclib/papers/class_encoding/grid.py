@@ -14,10 +14,11 @@ from typing import Any
 import torch
 
 from nclib import data, ufm
+from nclib._profiles import Profile
 from nclib.runs import RunConfig, RunRecord
 
 LAM_B = (0.0, 0.1, 0.4, 1.0, math.inf)  # two on each side of the threshold 0.25, and no bias
-SEEDS = {"smoke": (0,), "laptop": (0, 1), "paper": (0, 1, 2)}
+SEEDS: dict[Profile, tuple[int, ...]] = {"smoke": (0,), "laptop": (0, 1), "paper": (0, 1, 2)}
 _STRENGTH = 0.02  # λ_W = nλ_H: c = 10 · 0.02
 
 _COMMON = {
@@ -59,7 +60,7 @@ _PROFILES: dict[str, dict[str, Any]] = {
 }
 
 
-def config(profile: str, **changes: Any) -> RunConfig:
+def config(profile: Profile, **changes: Any) -> RunConfig:
     """The run of a profile with one-hot labels and a free bias, with some fields changed."""
     fields = {**_COMMON, **_PROFILES[profile], "profile": profile, **changes}
     images = _images(fields["dataset"], fields.get("per_class"))
@@ -67,7 +68,7 @@ def config(profile: str, **changes: Any) -> RunConfig:
 
 
 def grid(
-    profile: str,
+    profile: Profile,
     *,
     seeds: Sequence[int] | None = None,
     lam_b: Sequence[float] = LAM_B,

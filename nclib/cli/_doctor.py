@@ -1,4 +1,4 @@
-"""What this machine has, what it can run, and how long records say that takes."""
+"""``nclib doctor``: what this machine has, what it can run, and how long records say it takes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,35 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import nbformat
-import torch
+import typer
 
-import data_recipes
-from nclib import chapters, data
-from nclib.book import build_folder
-from nclib.runs import RunRecord, ledger
+from nclib.cli._output import reported, table
+
+if TYPE_CHECKING:
+    from nclib.runs import RunRecord
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
+def doctor() -> None:
+    """Say what this machine has, what it can run, and roughly how long that takes."""
+    with reported():
+        rows, well = examine()
+    table(["what", "here", "means"], rows)
+    raise typer.Exit(0 if well else 1)
+
+
 def examine() -> tuple[list[list[str]], bool]:
-    """Rows (what, found, what it means), and whether the smoke book can be built."""
+    """Rows (what, what is here, what that means), and whether the smoke book can be built."""
+    import torch
+
+    import data_recipes
+    from nclib import data
+    from nclib.book import chapters
+    from nclib.runs import ledger
+
     kernel = importlib.util.find_spec("ipykernel") is not None
     cuda = torch.cuda.is_available()
     root = data.data_root()
@@ -52,27 +67,35 @@ def examine() -> tuple[list[list[str]], bool]:
 
 
 def _gpu() -> str:
+    import torch
+
     memory = torch.cuda.get_device_properties(0).total_memory
     return f"{torch.cuda.get_device_name()}, {_gibibytes(memory)}"
 
 
 def _browser() -> list[str]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     driver = shutil.which("chromedriver")
     lacking = " and ".join(
-        name for name, path in (("chromium", found), ("chromium-driver", driver)) if path is None
+        name for name, path in (("chromium", browser), ("chromium-driver", driver)) if path is None
     )
     meaning = f"install {lacking} to run the browser tests" if lacking else "runs the browser tests"
-    return ["browser", found or "none", meaning]
+    return ["browser", browser or "none", meaning]
 
 
 def _build_hint(built: list[str]) -> str:
+    import data_recipes
+
     lacking = [name for name in data_recipes.RECIPES if name not in built]
     return f"python -m data_recipes build {' '.join(lacking)}" if lacking else "all of them"
 
 
 def _smoke_time() -> str:
     """What the executed chapters of the last smoke build say, if there was one."""
+    import nbformat
+
+    from nclib.book import build_folder, chapters
+
     seconds = []
     for chapter in chapters.list_chapters():
         path = build_folder() / "site" / "notebooks" / f"{chapter.name}.ipynb"

@@ -1,0 +1,86 @@
+"""The steps of the workflow: train a grid's records, execute a chapter."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+
+from nclib._io import write_atomic
+from nclib.book import _keys, chapters
+from nclib.book._folder import build_folder, locked
+from nclib.book.chapters import Chapter
+
+_KEPT = 3  # executed versions of a chapter that stay for a return to them
+
+
+def grids(chapter: Chapter, profile: str) -> list[str]:
+    """The grids of runs (`nclib.papers.read_grid`) that a chapter takes its records from."""
+    from nclib.papers import PAPERS  # imports torch
+
+    return [f"{paper.id}/{profile}" for paper in PAPERS.values() if chapter.name in paper.trained]
+
+
+def make_records(grid: str, run: str | None) -> None:
+    """Train what the ledger and the cache lack of a grid, or the one run with that id."""
+    with _cache(grid.rpartition("/")[2]):
+        from nclib import runs
+        from nclib.papers import read_grid
+
+        configs = [c for c in read_grid(grid) if run in (None, c.id)]
+        clock = time.monotonic()
+        for record in runs.get_all(configs):
+            print(f"  record    {grid} {record.id}", flush=True)
+    print(f"  records   {grid}  {time.monotonic() - clock:.0f} s", flush=True)
+
+
+@contextlib.contextmanager
+def _cache(profile: str) -> Iterator[None]:
+    """At the smoke profile, keep records by the library that made them.
+
+    A smoke run takes seconds, so it follows every change of the source. Longer runs are identified
+    by their configuration alone and stay in the user's cache.
+    """
+    if profile != "smoke":
+        yield
+        return
+    store = build_folder() / "cache"
+    for old in sorted(store.glob("*"), key=lambda p: p.stat().st_mtime)[:-_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    before = os.environ.get("NCLIB_CACHE")
+    os.environ["NCLIB_CACHE"] = str(
+        store / _keys.content_hash([_keys.library(), chapters.versions()])
+    )
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["NCLIB_CACHE"]
+        else:
+            os.environ["NCLIB_CACHE"] = before
+
+
+def run_chapter(name: str, profile: str, device: str, threads: int) -> None:
+    """Put the executed chapter into the mirror; execute it if that has not been done as it stands.
+
+    Two processes may be asked for the same chapter (one of them left over from a build that was
+    killed): the second waits for the first and takes its result.
+    """
+    folder = build_folder()
+    chapter = next(c for c in chapters.list_chapters() if c.name == name)
+    store = folder / "executed" / name
+    store.mkdir(parents=True, exist_ok=True)
+    key = _keys.chapter_key(chapter, profile, device)  # now, whatever it was when the build began
+    executed = store / f"{key}.ipynb"
+    with locked(store / "lock", wait=True), _cache(profile):
+        if not executed.exists():
+            clock = time.monotonic()
+            given = {} if profile == "smoke" else {"profile": profile}
+            chapters.execute(chapter, executed, given, threads=threads, stamp={"key": key})
+            print(f"  executed  {name}  {time.monotonic() - clock:.0f} s", flush=True)
+            versions = sorted(store.glob("*.ipynb"), key=lambda p: p.stat().st_mtime)
+            for old in versions[:-_KEPT]:
+                old.unlink()
+    write_atomic(folder / "site" / "notebooks" / f"{name}.ipynb", executed.read_bytes())
