@@ -56,6 +56,7 @@ site: env
 lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 types: env
 	$(BIN)/mypy
