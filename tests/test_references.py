@@ -6,7 +6,7 @@ import re
 
 import nbformat
 
-from nclib.chapters import checkout, list_chapters
+from nclib.book.chapters import checkout, list_chapters
 
 BOOK = checkout() / "book"
 CITATION = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
