@@ -1,6 +1,7 @@
 """Closed forms of the chapter on imbalance, against independent computations."""
 
 import math
+from decimal import Decimal, getcontext
 from fractions import Fraction
 from operator import mul
 
@@ -37,13 +38,13 @@ def test_least_squares_is_the_minimum_norm_solution_for_the_samples(num_classes,
     means = targets.T @ features / counts[:, None]
     residuals = features - means[labels]
     within = residuals.T @ residuals / len(labels)
-    found = least_squares_classifier(means, counts, within=within)
+    weight, bias = least_squares_classifier(means, counts, within=within)
     centre = features.mean(0)
     expected = torch.linalg.lstsq(
         features - centre, targets - targets.mean(0), driver="gelsd"
     ).solution
-    assert torch.allclose(found.weight, expected.T, atol=1e-6)
-    assert torch.allclose(found.bias, targets.mean(0) - centre @ expected, atol=1e-6)
+    assert torch.allclose(weight, expected.T, atol=1e-6)
+    assert torch.allclose(bias, targets.mean(0) - centre @ expected, atol=1e-6)
 
 
 def double(values):
@@ -260,6 +261,35 @@ def test_features_are_no_farther_apart_than_labels(deviation, seed):
     assert -1e-9 < features <= jensen_shannon(weights, UNIFORM) + 1e-9
 
 
+def decimal_divergence(p, q):
+    getcontext().prec = 60
+    p, q = ([Decimal(x) for x in values] for values in (p, q))
+    p, q = ([x / sum(values) for x in values] for values in (p, q))
+    pairs = list(zip(p, q, strict=True))
+    terms = [x * (2 * x / (x + y)).ln() for x, y in [*pairs, *((y, x) for x, y in pairs)]]
+    return float(sum(terms) / 2)
+
+
+@pytest.mark.parametrize("gap", [1e-3, 1e-6, 1e-9, 0.3, 0.7, 1 - 1e-9])
+def test_divergence_keeps_its_digits_where_distributions_nearly_agree_or_exclude(gap):
+    p, q = [1 + gap, 1 - gap, 2.0], [1.0, 1.0, 2.0]
+    expected = decimal_divergence(p, q)
+    # The proportions are rounded first: what is left of the gap has about 1e-16 / gap.
+    assert jensen_shannon(double(p), double(q)) == pytest.approx(expected, rel=1e-14 + 1e-15 / gap)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-25, 1e20, 1e308])
+def test_divergence_is_free_of_the_weights_scale(scale):
+    p, q = double([0.7, 0.2, 0.1]), double([0.1, 0.3, 0.6])
+    assert jensen_shannon(scale * p, q) == pytest.approx(jensen_shannon(p, q), rel=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [[math.nan, 1.0], [math.inf, 1.0], [0.0, 0.0], [-1.0, 2.0]])
+def test_divergence_refuses_what_is_no_distribution(wrong):
+    with pytest.raises(ValueError, match="first must be non-negative weights"):
+        jensen_shannon(double(wrong), double([1.0, 1.0]))
+
+
 def test_mixture_divergence_agrees_with_monte_carlo():
     means, weights = simplex_etf(4, 3, generator=seeded(0)), torch.tensor([10.0, 5.0, 2.0, 1.0])
     rng, logs = seeded(1), []
@@ -311,17 +341,36 @@ def test_cdnv_bound_follows_its_formula_and_tends_to_the_truth():
     assert cdnv_bound(2.0, (0.1, 0.2), (10**12, 1), radius=1.0, delta=0.1) == math.inf
 
 
-@pytest.mark.parametrize("wrong", [{"delta": 1.0}, {"radius": 0.0}])
+@pytest.mark.parametrize("unit", [1e-150, 1e-25, 1e20, 1e150])
+def test_cdnv_bound_is_free_of_the_unit_of_length(unit):
+    variances = (0.1 * unit * unit, 0.2 * unit * unit)
+    bound = cdnv_bound(2 * unit, variances, (10_000, 40_000), radius=unit, delta=0.1)
+    expected = cdnv_bound(2.0, (0.1, 0.2), (10_000, 40_000), radius=1.0, delta=0.1)
+    assert bound == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [{"delta": 1.0}, {"radius": 0.0}, {"radius": math.inf}])
 def test_cdnv_bound_refuses(wrong):
     with pytest.raises(ValueError, match="expected distance > 0"):
         cdnv_bound(1.0, (0.1, 0.1), (5, 5), **{"radius": 1.0, "delta": 0.1, **wrong})
 
 
+@pytest.mark.parametrize(
+    ("variances", "counts"),
+    [((0.1, -0.1), (5, 5)), ((0.1, math.nan), (5, 5)), ((0.1, 0.1), (5, 0))],
+)
+def test_cdnv_bound_refuses_what_is_no_sample(variances, counts):
+    with pytest.raises(ValueError, match="variances >= 0 and counts >= 1"):
+        cdnv_bound(1.0, variances, counts, radius=1.0, delta=0.1)
+    with pytest.raises(ValueError, match="got 1 variances and 2 counts"):
+        cdnv_bound(1.0, variances[:1], counts, radius=1.0, delta=0.1)
+
+
 def test_spread_means_reaches_the_simplex_and_sorts():
-    found = spread_means(4, 5, starts=3, generator=seeded(0))
-    unit = torch.nn.functional.normalize(found[0], dim=1)
+    means = spread_means(4, 5, starts=3, generator=seeded(0))
+    unit = torch.nn.functional.normalize(means[0], dim=1)
     assert torch.allclose(unit @ unit.T, torch.eye(4).double() * 4 / 3 - 1 / 3)
-    assert found.mean(1).abs().max() < 1e-12
+    assert means.mean(1).abs().max() < 1e-12
 
 
 def test_spread_means_refuses():
@@ -333,7 +382,11 @@ HOLDS = [name for name in dir(checks) if name.endswith("_instead")] + [
     "prop_1_formula",
     "prop_1_unique",
     "prop_1_skew_noise",
+    "prop_1_noise_formula",
+    "prop_1_skew_close",
+    "prop_2_constants",
     "eq_12_collapse",
+    "eq_12_unlike",
     "eq_12_merged",
     "lb_optimum",
     "lb_bound",
@@ -362,3 +415,21 @@ def test_what_the_chapter_refutes_is_found_to_fail(name):
     evidence = getattr(checks, name)()
     assert math.isfinite(evidence.value)
     assert not evidence.ok
+
+
+def test_the_check_of_the_bound_notices_terms_a_tenth_as_large(monkeypatch):
+    def tenth(distance, variances, counts, **options):
+        return cdnv_bound(distance, variances, [100 * n for n in counts], **options)
+
+    monkeypatch.setattr(checks, "cdnv_bound", tenth)
+    assert not checks.prop_2_instead().ok
+
+
+@pytest.mark.parametrize("lean", [1e-4, 1e-3])
+@pytest.mark.parametrize("size", [3, 5, 10])
+def test_the_bound_on_nearest_angles_is_nearly_attained(size, lean):
+    vectors = checks._leaning(size, 1 / (size - 1) + lean)
+    angles = checks.pairwise_angles(vectors, centre=False).fill_diagonal_(360).amin(1)
+    fall = checks._ideal(size) - float(angles.mean())
+    gain = float(angles.max()) - checks._ideal(size)
+    assert gain / (size - 2) <= fall + 1e-9 < 1.1 * gain / (size - 2)
