@@ -175,13 +175,13 @@ def prop_1_skew_close() -> Evidence:
     """Other means: where the most frequent class stands in the middle, its row is the shortest."""
     means = torch.tensor([[0.0, 0.1], [1.0, 0.0], [-1.0, 0.0]], dtype=torch.float64)
     counts = torch.tensor([40.0, 30.0, 30.0], dtype=torch.float64)
-    ratios = []
-    for deviation in (1.0, 30.0):
-        norms = least_squares_classifier(means, counts, within=deviation**2).weight.norm(dim=1)
-        ratios.append(float(norms[1:].min() / norms[0]) - 1)
-    return apart(
-        ratios,
-        "excess of the rarer classes' weight norms, means (0, 0.1), (±1, 0), counts 40:30:30",
+    weight = least_squares_classifier(means, counts, within=30.0**2).weight
+    side = 0.3 * math.hypot(1, 0.04)  # π_k‖μ_k − h̄‖, with h̄ = (0, 0.04)
+    limit = torch.tensor([0.4 * 0.06, side, side], dtype=torch.float64)
+    return near(
+        [misfit(30.0**2 * weight.norm(dim=1), limit)],
+        "relative distance of σ²‖w_k‖ from (0.024, 0.3, 0.3), means (0, 0.1), (±1, 0), σ = 30",
+        1e-2,
     )
 
 
@@ -257,8 +257,11 @@ def prop_2_instead() -> Evidence:
 
 def prop_2_constants() -> Evidence:
     """Its terms are needed: a tenth of them is exceeded in more than a share δ of the samples."""
+    shares = zip(_shares_above(100), _shares_above(1), strict=True)
     return apart(
-        _shares_above(100), "share of samples above it with terms a tenth as large", 2 * _DELTA
+        (tenth - whole for tenth, whole in shares),
+        "rise of that share with terms a tenth as large",
+        2 * _DELTA,
     )
 
 
