@@ -80,6 +80,10 @@ def test_a_class_too_small_for_the_subset_is_named():
     labels = torch.tensor([0, 0, 0, 1])
     with pytest.raises(ValueError, match="class 1 has 1 images, 2 were asked for"):
         data.per_class_subset(labels, 2, torch.Generator())
+    with pytest.raises(ValueError, match="class 0 has 0 images, 2 were asked for"):
+        data.per_class_subset(labels[:0], 2, torch.Generator())
+    with pytest.raises(ValueError, match="labels has class -1, expected 0 or more"):
+        data.per_class_subset(labels - 1, 1, torch.Generator())
 
 
 def test_an_epoch_visits_every_image_once_in_an_order_of_the_seed():
@@ -288,6 +292,8 @@ def test_counts_that_the_labels_cannot_give_are_named():
         data.long_tail_indices(labels, [2, 2, 1])
     with pytest.raises(ValueError, match="class 2 would be empty: 0 images"):
         data.long_tail_indices(labels, [2, 1, 0])
+    with pytest.raises(ValueError, match="labels has class -1, expected 0 or more"):
+        data.long_tail_indices(labels - 1, [1, 1])
     with pytest.raises(ValueError, match="class 2 occurs, but there are 2 counts"):
         data.long_tail_indices(labels, [2, 1])
 
@@ -398,6 +404,8 @@ def test_classes_that_do_not_occur_are_not_shown(kind, labels, seed):
 def test_bad_arguments_of_a_sampler_are_named():
     with pytest.raises(ValueError, match="unknown sampler 'balanced'; did you mean class_balanced"):
         epoch("balanced")
+    with pytest.raises(ValueError, match="labels has class -1, expected 0 or more"):
+        epoch("class_balanced", labels=torch.tensor([0, -1]))
     with pytest.raises(ValueError, match="labels are empty"):
         epoch("instance", labels=LABELS[:0])
     with pytest.raises(ValueError, match="length 0"):

@@ -248,7 +248,7 @@ def _break_collapse(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(checks, "mixture_jensen_shannon", lambda *_: 1.0)
     patch.setattr(checks, "cdnv_bound", lambda *_, **__: 0.0)
     patch.setattr(checks, "spread_means", lambda k, p, **_: (_cases.gaussian(k, p, seed=k), 0.0))
-    patch.setattr(checks, "pairwise_angles", lambda means: torch.full((len(means),) * 2, 170.0))
+    patch.setattr(checks, "pairwise_angles", lambda m, **_: torch.full((len(m),) * 2, 170.0))
     patch.setattr(checks, "simplex_etf", lambda k, p, **_: _cases.gaussian(k, p, seed=k))
     patch.setattr(torch.linalg, "pinv", lambda matrix, **_: matrix.mT.clone())
 

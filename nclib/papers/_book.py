@@ -546,6 +546,7 @@ CLAIMS = (
             Check("Gaussian mixtures: at most", theory.eq_12_instead),
             Check("attained as the classes collapse", theory.eq_12_collapse),
             Check("and with two classes merged", theory.eq_12_merged),
+            Check("but not where the two differ in their ratio", theory.eq_12_unlike),
         ),
         chapter=_INDUCING,
         label="thm-in-js",
