@@ -23,6 +23,7 @@ jaxtyping.install_import_hook(
         "nclib.geometry",
         "nclib.losses",
         "nclib.metrics",
+        "nclib.theory",
         "nclib.ufm",
     ],
     "shapes.checked",

@@ -619,6 +619,128 @@ def test_dot_regression_is_zero_at_the_vertices_whatever_the_lengths():
     assert losses.dot_regression(features, labels, etf).item() == pytest.approx(0, abs=1e-15)
 
 
+# Free of scale.
+
+
+def of_scale(name, size, seed=0):
+    """A loss whose named argument is a leaf of that size, and the leaf."""
+    features, labels = batch(8, 5, 4, seed)
+    centres, _ = batch(4, 5, 4, seed + 1)
+    other, _ = batch(8, 5, 4, seed + 2)
+
+    def loss(leaf):
+        rows = {"features": features, "centres": centres, "other": other}
+        rows = {key: value.to(leaf.dtype) for key, value in rows.items()}
+        argument = name.rpartition(", ")[2]
+        if argument != "weight":
+            rows[argument] = leaf
+        h, c, v = rows.values()
+        if name.startswith("between_class"):
+            return losses.between_class(c)
+        if name.startswith("dot_regression"):
+            return losses.dot_regression(h, labels, c)
+        if name.startswith("contrastive"):
+            return losses.supervised_contrastive(
+                h, labels, v, v.roll(1, 0), labels.roll(1), temperature=0.5, targets=c
+            )
+        function = losses.focal if name.startswith("focal") else partial(losses.ldam, counts=COUNTS)
+        return function(h[:, :4], labels, weight=leaf)
+
+    weight = torch.tensor(WEIGHT, dtype=torch.float64)
+    leaf = {"features": features, "centres": centres, "other": other, "weight": weight}
+    return loss, size * leaf[name.rpartition(", ")[2]]
+
+
+FREE_OF_SCALE = [
+    "between_class, centres",
+    "dot_regression, features",
+    "dot_regression, centres",
+    "contrastive, features",
+    "contrastive, other",
+    "contrastive, centres",
+]
+
+
+@pytest.mark.parametrize("size", [1e-35, 1e-25, 1e20, 1e35])
+@pytest.mark.parametrize("name", [*FREE_OF_SCALE, "focal, weight", "ldam, weight"])
+def test_what_is_free_of_scale_is_so_in_single_precision(name, size):
+    loss, leaf = of_scale(name, 1.0)
+    with_gradient = name in FREE_OF_SCALE
+    leaf = leaf.float().requires_grad_(with_gradient)
+    expected = loss(leaf)
+    scaled = (size * leaf.detach()).requires_grad_(with_gradient)
+    value = loss(scaled)
+    torch.testing.assert_close(value, expected, rtol=2e-6, atol=0)
+    if with_gradient:  # which goes as one over the scale
+        (slope,) = torch.autograd.grad(expected, leaf)
+        (gradient,) = torch.autograd.grad(value, scaled)
+        assert gradient.isfinite().all()
+        torch.testing.assert_close(size * gradient, slope, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-25, 1e20, 1e200])
+@pytest.mark.parametrize("name", FREE_OF_SCALE)
+def test_gradients_of_what_is_free_of_scale(name, size):
+    loss, leaf = of_scale(name, size)
+    # Differences of values are taken in units of the scale.
+    unit = (leaf / size).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: loss(size * x), (unit,))
+
+
+def test_scaling_by_a_power_of_two_changes_no_bit():
+    for name in FREE_OF_SCALE:
+        loss, leaf = of_scale(name, 1.0)
+        for dtype in (torch.float32, torch.float64):
+            assert loss(2.0**-70 * leaf.to(dtype)) == loss(leaf.to(dtype))
+
+
+def test_targets_are_assigned_at_any_scale():
+    etf = geometry.simplex_etf(4, 6, generator=torch.Generator().manual_seed(0)).float()
+    for size in (1e-25, 1e20):
+        assert torch.equal(
+            losses.assigned_targets(size * etf[[2, 0, 3, 1]], etf), etf[[2, 0, 3, 1]]
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_centre_at_the_mean_up_to_rounding_is_at_a_right_angle_to_all(dtype):
+    point = torch.tensor([[0.1, 0.7, 0.3]], dtype=dtype)
+    equal = point.expand(7, 3).clone().requires_grad_()
+    assert (equal - equal.mean(0)).any()  # their mean is off by rounding
+    value = losses.between_class(equal)
+    assert value.item() == pytest.approx(-math.pi / 2, rel=1e-6)
+    (gradient,) = torch.autograd.grad(value, equal)
+    assert (gradient == 0).all()
+
+
+def test_focal_weights_are_divided_by_their_sum_or_by_the_count():
+    logits, labels = batch(50, 4, 4)
+    weight = torch.tensor(WEIGHT, dtype=torch.float64)
+    rows = zip(logits.split(1), labels.split(1), strict=True)
+    total = sum(weight[y] * losses.focal(z, y) for z, y in rows).item()
+    mean, each = (
+        losses.focal(logits, labels, weight=weight, normalisation=n) for n in ("weight", "count")
+    )
+    assert mean.item() == pytest.approx(total / weight[labels].sum().item(), rel=1e-12)
+    assert each.item() == pytest.approx(total / 50, rel=1e-12)
+    plain = losses.focal(logits, labels)
+    assert losses.focal(logits, labels, normalisation="count") == plain
+
+
+@pytest.mark.parametrize(("num_classes", "factor"), [(10, 5.8), (100, 4.9)])
+def test_the_two_normalisations_differ_by_what_the_long_tail_makes_of_the_mean_weight(
+    num_classes, factor
+):
+    largest = {10: 5000, 100: 500}[num_classes]
+    counts = [int(largest * 100 ** (-k / (num_classes - 1))) for k in range(num_classes)]
+    labels = torch.arange(num_classes).repeat_interleave(torch.tensor(counts))
+    logits = torch.zeros(len(labels), num_classes)
+    mean, each = (
+        losses.cb_focal(logits, labels, counts, normalisation=n) for n in ("weight", "count")
+    )
+    assert mean.item() / each.item() == pytest.approx(factor, abs=0.05)
+
+
 # Edges.
 
 
@@ -779,6 +901,16 @@ LOGITS, LABELS = torch.zeros(3, 2), torch.tensor([0, 1, 1])
             lambda: losses.focal(LOGITS, LABELS, weight=[0.0, 0.0]),
             ValueError,
             r"weight is 0 for every class",
+        ),
+        (
+            lambda: losses.focal(LOGITS, LABELS, normalisation="counts"),
+            ValueError,
+            r"unknown normalisation 'counts'; did you mean count",
+        ),
+        (
+            lambda: losses.ldam(LOGITS, LABELS, [math.inf, 1.0]),
+            ValueError,
+            r"counts has inf for class 0",
         ),
         (lambda: losses.class_means(LOGITS, LABELS, 0), ValueError, r"num_classes is 0"),
         (lambda: losses.effective_number_weights([5], beta="x"), TypeError, r"beta.*'x'"),

@@ -1,6 +1,8 @@
 """Closed forms of the chapter on imbalance, against independent computations."""
 
 import math
+from fractions import Fraction
+from operator import mul
 
 import pytest
 import torch
@@ -44,6 +46,157 @@ def test_least_squares_is_the_minimum_norm_solution_for_the_samples(num_classes,
     assert torch.allclose(found.bias, targets.mean(0) - centre @ expected, atol=1e-6)
 
 
+def double(values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def rational(matrix):
+    return [[Fraction(value) for value in row] for row in matrix.tolist()]
+
+
+def product(first, second):
+    columns = list(zip(*second, strict=True))
+    return [[sum(map(mul, row, column)) for column in columns] for row in first]
+
+
+def reduced(rows):
+    """The non-zero rows of the reduced echelon form."""
+    rows, done = [list(row) for row in rows], 0
+    for column in range(len(rows[0])):
+        pivot = next((i for i in range(done, len(rows)) if rows[i][column]), None)
+        if pivot is None:
+            continue
+        rows[done], rows[pivot] = rows[pivot], rows[done]
+        rows[done] = [value / rows[done][column] for value in rows[done]]
+        for i, row in enumerate(rows):
+            if i != done and row[column]:
+                rows[i] = [a - row[column] * b for a, b in zip(row, rows[done], strict=True)]
+        done += 1
+        if done == len(rows):
+            break
+    return rows[:done]
+
+
+def exact_classifier(means, counts):
+    """The minimum-norm least-squares classifier in rational arithmetic; no rounding, no cut-off."""
+    rows, total = rational(means), sum(map(Fraction, counts))
+    prior = [Fraction(n) / total for n in counts]
+    centre = [sum(map(mul, prior, column)) for column in zip(*rows, strict=True)]
+    centred = [[a - b for a, b in zip(row, centre, strict=True)] for row in rows]
+    basis = reduced(centred)
+    if not basis:
+        return torch.zeros_like(means), double([float(p) for p in prior])
+    # With w = Bᵀc: the normal equations of the coordinates, solved by elimination.
+    places = product(centred, list(zip(*basis, strict=True)))
+    weighted = [[p * z for z in row] for p, row in zip(prior, places, strict=True)]
+    normal = product(list(zip(*weighted, strict=True)), places)
+    right = list(zip(*weighted, strict=True))  # Zᵀ Π, as Zᵀ Π 1 = 0
+    solved = reduced([[*left, *side] for left, side in zip(normal, right, strict=True)])
+    weight = product(list(zip(*[row[len(basis) :] for row in solved], strict=True)), basis)
+    bias = [p - sum(map(mul, row, centre)) for p, row in zip(prior, weight, strict=True)]
+    floats = [[float(value) for value in row] for row in weight]
+    return double(floats), double([float(b) for b in bias])
+
+
+def assert_exact(means, counts, relative=1e-12):
+    weight, bias = least_squares_classifier(means, double(counts))
+    expected, offset = exact_classifier(means, counts)
+    scale = float(expected.abs().max())
+    torch.testing.assert_close(weight, expected, rtol=0, atol=relative * scale)
+    # The bias is a difference of terms of this size.
+    terms = 1 + float((expected.norm(dim=1) * means.norm(dim=1).max()).max())
+    torch.testing.assert_close(bias, offset, rtol=0, atol=relative * terms)
+
+
+def test_collapsed_means_off_the_origin_have_the_exact_classifier():
+    for seed in range(200):
+        assert_exact(gaussian(2, 4, seed=seed) + 3 * gaussian(4, seed=seed + 10**6), [100, 1])
+        etf = simplex_etf(3, 4, generator=seeded(seed))
+        assert_exact(etf + 3 * gaussian(4, seed=seed), [1000, 31, 1])
+
+
+@given(st.integers(2, 5), st.integers(1, 5), st.floats(0, 1e6), st.floats(1, 1e8), SEEDS)
+def test_the_classifier_is_exact_at_any_shape_offset_and_ratio(classes, dim, shift, ratio, seed):
+    means = gaussian(classes, dim, seed=seed) + shift * gaussian(dim, seed=seed + 1)
+    counts = [ratio ** (-k / (classes - 1)) for k in range(classes)]
+    centred = means - means.mean(0)
+    sizes = torch.linalg.svdvals(centred)[: min(classes - 1, dim)]
+    condition = float(sizes[0] / sizes[-1])
+    assert_exact(means, counts, relative=1e-13 * condition**2 * ratio**0.5)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0, 1e3])
+@pytest.mark.parametrize(
+    "means",
+    [
+        [[2.0, 1.0], [2.0, 1.0], [2.0, 1.0]],  # all equal: no direction at all
+        [[1.0, 0.0, 3.0], [1.0, 0.0, 3.0], [0.0, 2.0, 1.0]],  # two are equal
+        [[1.0, 2.0], [2.0, 4.0], [5.0, 10.0], [0.0, 0.0]],  # on a line
+        [[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 2.0], [0.0, 0.0, 0.0]],  # in a plane
+        [[1.0], [2.0], [7.0]],  # more classes than a line holds
+    ],
+)
+def test_means_that_depend_on_each_other_have_the_exact_classifier(means, shift):
+    means = double(means) + shift
+    for counts in ([1] * len(means), [1000, 7, 3, 1][: len(means)]):
+        assert_exact(means, counts)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e-25, 1e20, 1e100])
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_the_classifier_scales_as_one_over_the_means(scale, noise):
+    means, counts = gaussian(4, 5, seed=0) + 3, torch.tensor([50, 9, 3, 1])
+    expected = least_squares_classifier(means, counts, within=noise**2)
+    variance = (noise * scale) ** 2
+    for within in (variance, variance * torch.eye(5).double()):
+        scaled = least_squares_classifier(scale * means, counts, within=within)
+        torch.testing.assert_close(scale * scaled.weight, expected.weight, rtol=1e-10, atol=0)
+        torch.testing.assert_close(scaled.bias, expected.bias, rtol=1e-10, atol=0)
+
+
+def test_means_in_single_precision_that_lie_on_a_line_count_as_such():
+    line = torch.tensor([[1.0], [2.0], [4.0]]) * torch.tensor([[0.1, 0.7]]) + 0.3
+    expected, _ = exact_classifier(torch.tensor([[1.0], [2.0], [4.0]]).double(), [9, 3, 1])
+    weight = least_squares_classifier(line, torch.tensor([9, 3, 1])).weight
+    direction = torch.tensor([[0.1, 0.7]]).double() / 0.5
+    torch.testing.assert_close(weight, expected * direction, rtol=1e-5, atol=1e-6)
+
+
+@given(st.integers(2, 5), st.integers(1, 6), st.integers(0, 6), SEEDS)
+def test_a_covariance_of_any_rank_gives_the_shortest_solution(classes, dim, rank, seed):
+    means, counts = gaussian(classes, dim, seed=seed) + 5, torch.arange(1, classes + 1)
+    factor = gaussian(rank, dim, seed=seed + 1)
+    weight = least_squares_classifier(means, counts, within=factor.T @ factor).weight
+    # Samples that have these means and this covariance, fitted by another solver.
+    prior = counts.double() / counts.sum()
+    rows = torch.cat([prior.sqrt()[:, None] * (means - prior @ means), factor])
+    targets = torch.zeros(len(rows), classes).double()
+    targets[:classes] = prior.sqrt()[:, None] * (torch.eye(classes).double() - prior)
+    expected = torch.linalg.lstsq(rows, targets, driver="gelsd", rcond=1e-11).solution
+    kept = torch.linalg.svdvals(rows)
+    kept = kept[kept > 1e-11 * kept[0]]
+    bound = 1e-13 * float(kept[0] / kept[-1]) ** 3 + 1e-9
+    torch.testing.assert_close(weight, expected.T, rtol=0, atol=bound * float(expected.norm()))
+
+
+def test_noise_outside_the_span_is_met_however_small_it_is():
+    # Σ_W = ε[[1, ½], [½, 1]]: w₂ = −w₁/2 makes up for it, for every ε > 0.
+    means, counts = torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.tensor([1, 1])
+    shape = torch.tensor([[1.0, 0.5], [0.5, 1.0]]).double()
+    for size in (1e-6, 1e-20, 1e-60):
+        weight = least_squares_classifier(means, counts, within=size * shape).weight
+        expected = torch.tensor([[0.5, -0.25], [-0.5, 0.25]]).double()
+        torch.testing.assert_close(weight, expected, rtol=0, atol=2 * size + 1e-12)
+
+
+def test_vanishing_noise_leaves_the_collapsed_classifier():
+    means, counts = gaussian(5, 3, seed=4) + 7, torch.tensor([90, 20, 5, 2, 1])
+    collapsed = least_squares_classifier(means, counts).weight
+    for within in (1e-30, 1e-30 * torch.eye(3).double()):
+        noisy = least_squares_classifier(means, counts, within=within).weight
+        torch.testing.assert_close(noisy, collapsed, rtol=1e-9, atol=1e-12)
+
+
 @given(st.floats(1e-3, 10), SEEDS)
 def test_ridge_solves_the_penalised_normal_equations(ridge, seed):
     means, counts = gaussian(4, 3, seed=seed), torch.tensor([9.0, 5.0, 2.0, 1.0])
@@ -75,6 +228,16 @@ def test_weight_norm_is_the_inverse_height_over_the_other_means():
         (torch.ones(2, 2), torch.tensor([1.0, 0.0]), 0.0, r"positive, got \[1.0, 0.0\]"),
         (torch.ones(2, 2), torch.ones(2), -1.0, "-1.0"),
         (torch.ones(2, 2), torch.ones(2), torch.eye(3), r"\(3, 3\)"),
+        (torch.ones(2, 2), torch.ones(2), math.nan, "got nan"),
+        (torch.ones(2, 2), torch.tensor([1.0, math.inf]), 0.0, r"positive, got \[1.0, inf\]"),
+        (torch.tensor([[1.0], [math.nan]]), torch.ones(2), 0.0, "finite means"),
+        (torch.ones(2, 2), torch.ones(2), -torch.eye(2), "no negative variance, got -1"),
+        (
+            torch.ones(2, 2),
+            torch.ones(2),
+            torch.tensor([[1.0, 0.5], [0.0, 1.0]]),
+            "symmetric, got entries that differ by 0.5",
+        ),
     ],
 )
 def test_least_squares_refuses(means, counts, within, message):

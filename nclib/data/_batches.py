@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from nclib import _check
+
 
 def per_class_subset(
     labels: Int64[Tensor, " N"], per_class: int, generator: torch.Generator
@@ -17,9 +19,12 @@ def per_class_subset(
     """Indices of ``per_class`` random images of every class, in increasing order.
 
     Raises:
-        ValueError: if a class has fewer images; the message names it.
+        TypeError: if labels are no integers.
+        ValueError: if a class has fewer images, or there is none; the message names it.
     """
-    labels = labels.cpu()
+    labels = _check.class_ids("labels", labels).cpu()
+    if len(labels) == 0:
+        raise ValueError(f"class 0 has 0 images, {per_class} were asked for")
     chosen = []
     for k in range(int(labels.max()) + 1):
         members = (labels == k).nonzero()[:, 0]

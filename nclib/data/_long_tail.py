@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from nclib import _check
 from nclib._names import unknown
 from nclib.data._sets import Dataset, Split
 
@@ -52,11 +53,8 @@ def long_tail_counts(num_classes: int, n_max: int, ratio: float, kind: str = "ex
         raise TypeError(f"ratio must be a number, got {ratio!r}")
     if not (math.isfinite(ratio) and ratio >= 1):
         raise ValueError(f"ratio {ratio} must be finite and at least 1")
-    for name, value in (("num_classes", num_classes), ("n_max", n_max)):
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-            raise TypeError(f"{name} must be a whole number, got {value!r}")
-        if value < 1:
-            raise ValueError(f"{name} {value} must be at least 1")
+    _check.whole("num_classes", num_classes, least=1)
+    _check.whole("n_max", n_max, least=1)
     if kind == "step":
         head = num_classes // 2
         counts = [n_max] * head + [int(n_max / ratio)] * (num_classes - head)
@@ -86,22 +84,23 @@ def long_tail_indices(
         seed: of the shuffles, in 0 .. 2³² − 1. The published subsets have seed 0.
 
     Raises:
+        TypeError: if labels are no integers.
         ValueError: if a class has fewer images than are asked for, or would be empty, or a label
-            has no count; the message names the class.
+            is negative or has no count; the message names the class.
 
     >>> labels = torch.arange(12) % 3
     >>> labels[long_tail_indices(labels, [4, 2, 1])].tolist()
     [0, 0, 0, 0, 1, 1, 2]
     """
-    targets = labels.cpu().numpy()
+    targets = _check.class_ids("labels", labels).cpu().numpy()
     available = np.bincount(targets, minlength=len(counts))
     if len(available) > len(counts):
         raise ValueError(f"class {len(available) - 1} occurs, but there are {len(counts)} counts")
-    for k, (wanted, found) in enumerate(zip(counts, available, strict=True)):
+    for k, (wanted, images) in enumerate(zip(counts, available, strict=True)):
         if wanted < 1:
             raise ValueError(f"class {k} would be empty: {wanted} images were asked for")
-        if found < wanted:
-            raise ValueError(f"class {k} has {found} images, {wanted} were asked for")
+        if images < wanted:
+            raise ValueError(f"class {k} has {images} images, {wanted} were asked for")
     draws = np.random.RandomState(seed)
     chosen = []
     for k, wanted in enumerate(counts):

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from nclib import _check
 from nclib._names import unknown
 
 
@@ -103,8 +104,10 @@ def sampler(
         Indices on the device of the labels.
 
     Raises:
-        ValueError: if the kind is unknown (near matches are listed), there are no labels,
-            ``length`` or ``per_class`` is less than 1, or ``per_class`` is given to another kind.
+        TypeError: if labels are no integers, or ``length`` or ``per_class`` no whole number.
+        ValueError: if the kind is unknown (near matches are listed), there are no labels, one is
+            negative, ``length`` or ``per_class`` is less than 1, or ``per_class`` is given to
+            another kind.
 
     Source: Kang et al. (2020), "Decoupling representation and classifier", eq. (1);
     class-aware: Shen, Lin and Huang (2016), "Relay backpropagation"; reversed: Zhou et al. (2020),
@@ -117,12 +120,12 @@ def sampler(
     """
     if kind not in SAMPLERS:
         raise unknown("sampler", kind, SAMPLERS)
+    labels = _check.class_ids("labels", labels)
     if len(labels) == 0:
         raise ValueError("labels are empty: there is nothing to sample")
     length = len(labels) if length is None else length
-    for name, value in (("length", length), ("per_class", per_class)):
-        if value < 1:
-            raise ValueError(f"{name} {value} must be at least 1")
+    _check.whole("length", length, least=1)
+    _check.whole("per_class", per_class, least=1)
     if per_class != 1 and kind != "class_aware":
         raise ValueError(f"per_class {per_class} is for the sampler class_aware, not {kind}")
     drawn = SAMPLERS[kind](labels.to(generator.device), length, per_class, generator)

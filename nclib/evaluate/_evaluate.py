@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from nclib import _check
 
 
 class ShotAccuracy(NamedTuple):
@@ -43,14 +45,9 @@ def shot_accuracy(
     >>> shot_accuracy(torch.tensor([0, 0, 2]), torch.tensor([0, 1, 2]), [101, 100, 19])
     ShotAccuracy(all=0.6666666666666666, many=1.0, medium=0.0, few=1.0)
     """
-    counts = torch.as_tensor(train_counts)
-    if counts.ndim != 1 or len(counts) == 0:
-        raise ValueError(f"train_counts must be a vector, got shape {tuple(counts.shape)}")
-    wrong = counts[~(counts >= 0)]  # nan too
-    if len(wrong):
-        raise ValueError(f"train_counts has {wrong[0].item()}, expected 0 or more")
-    labels = _ids("labels", labels, len(counts))
-    predictions = _ids("predictions", predictions, len(counts)).to(labels.device)
+    counts = _check.counts(train_counts, least=0, name="train_counts")
+    labels = _check.class_ids("labels", labels, len(counts))
+    predictions = _check.class_ids("predictions", predictions, len(counts)).to(labels.device)
     if labels.shape != predictions.shape:
         raise ValueError(f"{len(predictions)} predictions but {len(labels)} labels")
     right = (predictions == labels).double()
@@ -93,14 +90,9 @@ def expected_calibration_error(
     >>> expected_calibration_error(sure, torch.tensor([0, 1]))  # |1/2 − 3/4|
     0.25
     """
-    if bins < 1:
-        raise ValueError(f"bins is {bins}, expected at least 1")
-    if not isinstance(probabilities, Tensor) or not probabilities.is_floating_point():
-        got = getattr(probabilities, "dtype", type(probabilities).__name__)
-        raise TypeError(f"probabilities must be a floating-point tensor, got {got}")
-    if probabilities.ndim != 2 or 0 in probabilities.shape:
-        raise ValueError(f"probabilities must be a matrix, got shape {tuple(probabilities.shape)}")
-    labels = _ids("labels", labels, probabilities.shape[1]).to(probabilities.device)
+    _check.number("bins", bins, least=1)
+    probabilities = _check.matrix("probabilities", probabilities)
+    labels = _check.class_ids("labels", labels, probabilities.shape[1]).to(probabilities.device)
     if len(labels) != len(probabilities):
         raise ValueError(f"{len(probabilities)} rows of probabilities but {len(labels)} labels")
     probabilities = probabilities.double()
@@ -118,16 +110,3 @@ def expected_calibration_error(
     gap = (chosen == labels).double() - confidence
     sums = gap.new_zeros(bins).index_add(0, index, gap)
     return float(sums.abs().sum() / len(labels))
-
-
-def _ids(name: str, ids: Any, num_classes: int) -> Int[Tensor, " N"]:
-    """A vector of class ids."""
-    ids = torch.as_tensor(ids)
-    if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
-        raise TypeError(f"{name} must be class ids, got {ids.dtype}")
-    if ids.ndim != 1:
-        raise ValueError(f"{name} must be a vector of class ids, got shape {tuple(ids.shape)}")
-    wrong = ids[(ids < 0) | (ids >= num_classes)]
-    if len(wrong):
-        raise ValueError(f"{name} has class {int(wrong[0])}, expected 0 to {num_classes - 1}")
-    return ids.long()

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nclib.losses import _check
+from nclib import _check
+from nclib.losses import _arguments
 from nclib.losses._features import unit_rows
 
 
@@ -65,8 +66,8 @@ def supervised_contrastive(
     if positives is not None and positives < 0:
         raise ValueError(f"positives is {positives}, expected 0 or more")
     num_classes = math.inf if targets is None else len(targets)
-    queries, labels = _check.batch("queries", queries, labels, num_classes)
-    views, keys = _check.matrix("views", views), _check.matrix("keys", keys)
+    queries, labels = _arguments.batch("queries", queries, labels, num_classes)
+    views, keys = _arguments.matrix("views", views), _arguments.matrix("keys", keys)
     if views.shape != queries.shape:
         raise ValueError(
             f"views must have the shape of the queries, {tuple(queries.shape)}, "
@@ -83,7 +84,7 @@ def supervised_contrastive(
     queries, views, keys = unit_rows(queries), unit_rows(views), unit_rows(keys)
     others = [keys]
     if targets is not None:
-        targets = _check.matrix("targets", targets)
+        targets = _arguments.matrix("targets", targets)
         _check.same_dim("targets", targets, queries)
         others.append(unit_rows(targets))
     with torch.autocast(queries.device.type, enabled=False):
@@ -135,7 +136,7 @@ def assigned_targets(
     """
     from scipy.optimize import linear_sum_assignment
 
-    centres = _check.matrix("centres", centres.detach())
+    centres = _arguments.matrix("centres", centres.detach())
     if targets.shape != centres.shape:
         raise ValueError(
             f"targets must have the shape of the centres, {tuple(centres.shape)}, "

@@ -6,8 +6,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from nclib.losses import _check
-from nclib.losses._check import Counts
+from nclib import _check
+from nclib._check import Counts
+from nclib.losses import _arguments
 from nclib.losses._softmax import ldam
 
 
@@ -62,7 +63,7 @@ def ride(
         shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise ValueError(f"scores must have shape (N, E, K), got {shape}")
     experts, classes = scores.shape[1:]
-    rows, labels = _check.batch("scores", scores.flatten(1), labels, classes)
+    rows, labels = _arguments.batch("scores", scores.flatten(1), labels, classes)
     # Every expert sees the same labels: the sum of their means is E times the mean of all.
     total = experts * ldam(
         rows.unflatten(1, (experts, classes)).flatten(0, 1),

@@ -6,9 +6,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nclib.losses import _check
+from nclib import _check
+from nclib.losses import _arguments
 
 _LARGEST_COSINE = 1 - 1e-6  # beyond it the slope of the arccosine grows without bound
+_ROUNDING = 8  # units of it that the mean of the centres may be off
 
 
 def class_means(
@@ -30,8 +32,8 @@ def class_means(
     >>> means.flatten(), counts
     (tensor([0., 0., 2.]), tensor([0, 0, 2]))
     """
-    features, labels = _check.batch("features", features, labels, num_classes)
-    counts = _check.batch_counts(labels, num_classes)
+    features, labels = _arguments.batch("features", features, labels, num_classes)
+    counts = _arguments.batch_counts(labels, num_classes)
     sums = features.new_zeros(num_classes, features.shape[1]).index_add(0, labels, features)
     return sums / counts.clamp_min(1)[:, None], counts
 
@@ -61,7 +63,7 @@ def within_class(
     tensor(5.)
     """
     squares, labels, num_classes = _squared_distances(features, labels, centres)
-    return (squares / _check.batch_counts(labels, num_classes).index_select(0, labels)).sum()
+    return (squares / _arguments.batch_counts(labels, num_classes).index_select(0, labels)).sum()
 
 
 def center_loss(
@@ -99,8 +101,9 @@ def between_class(
         \frac{\langle\mu_k - \mu_C, \mu_l - \mu_C\rangle}{\|\mu_k - \mu_C\|\,\|\mu_l - \mu_C\|},
         \qquad \mu_C = \frac1K\sum_k \mu_k
 
-    Cosines are clamped to ±(1 − 1e-6), so that the gradient is finite; a centre at the mean has
-    cosine 0 to all others. With fewer than two centres there is no pair, and the value is 0.
+    It is free of the centres' scale. Cosines are clamped to ±(1 − 1e-6), so that the gradient is
+    finite; a centre at the mean, up to rounding, has cosine 0 to all others and no gradient. With
+    fewer than two centres there is no pair, and the value is 0.
 
     Args:
         centres: of the classes that take part; they are centred here.
@@ -115,7 +118,7 @@ def between_class(
     >>> between_class(torch.eye(3))  # minus 120°
     tensor(-2.0944)
     """
-    centres = _check.matrix("centres", centres)
+    centres = _arguments.matrix("centres", centres)
     num_classes = len(centres)
     if present is None:
         present = torch.ones(num_classes, dtype=torch.bool, device=centres.device)
@@ -128,8 +131,12 @@ def between_class(
         )
     present_rows = present[:, None]
     centres = centres.masked_fill(~present_rows, 0.0)
+    centres = centres / _power_of_two(centres.detach().abs().amax())
     count = present.sum().clamp_min(1)
-    unit = unit_rows((centres - centres.sum(0) / count).masked_fill(~present_rows, 0.0))
+    centred = centres - centres.sum(0) / count
+    rounding = _ROUNDING * torch.finfo(centred.dtype).eps  # the largest entry is 1 to 2
+    at_mean = centred.detach().abs().amax(1, keepdim=True) <= rounding
+    unit = unit_rows(centred.masked_fill(~present_rows | at_mean, 0.0))
     pairs = (present_rows & present).fill_diagonal_(False)
     with torch.autocast(centres.device.type, enabled=False):
         cosines = unit @ unit.T
@@ -145,9 +152,9 @@ def dot_regression(
 
     .. math:: \frac1{2N} \sum_i \bigl(\langle \hat h_i, m_{y_i} \rangle - 1\bigr)^2
 
-    Features and the rows of the frame are scaled to unit norm. Other classes do not appear: where
-    the classifier is fixed, nothing needs to be repelled. A feature that is zero has cosine 0 and
-    no gradient.
+    Features and the rows of the frame are scaled to unit norm, from any scale. Other classes do not
+    appear: where the classifier is fixed, nothing needs to be repelled. A feature that is zero has
+    cosine 0 and no gradient.
 
     Args:
         features: of a batch.
@@ -162,8 +169,8 @@ def dot_regression(
     >>> dot_regression(torch.tensor([[0.0, 3.0]]), torch.tensor([0]), torch.eye(2))
     tensor(0.5000)
     """
-    etf = _check.matrix("etf", etf)
-    features, labels = _check.batch("features", features, labels, len(etf))
+    etf = _arguments.matrix("etf", etf)
+    features, labels = _arguments.batch("features", features, labels, len(etf))
     _check.same_dim("etf", etf, features)
     cosines = (unit_rows(features) * unit_rows(etf).index_select(0, labels)).sum(1)
     return 0.5 * (cosines - 1).square().mean()
@@ -173,13 +180,24 @@ def _squared_distances(
     features: Tensor, labels: Tensor, centres: Tensor
 ) -> tuple[Float[Tensor, " N"], Int[Tensor, " N"], int]:
     """‖h_i − μ_{y_i}‖², the checked labels, and K."""
-    centres = _check.matrix("centres", centres)
-    features, labels = _check.batch("features", features, labels, len(centres))
+    centres = _arguments.matrix("centres", centres)
+    features, labels = _arguments.batch("features", features, labels, len(centres))
     _check.same_dim("centres", centres, features)
     return (features - centres.index_select(0, labels)).square().sum(1), labels, len(centres)
 
 
 def unit_rows(rows: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
-    """The rows at unit norm; a row that is zero stays so, and gets no gradient."""
+    """The rows at unit norm, whatever their scale.
+
+    A row that is zero stays so, and gets no gradient; entries below the smallest normal number are
+    zero here, since a gradient of their size would overflow.
+    """
+    rows = rows / _power_of_two(rows.detach().abs().amax(1, keepdim=True))
     norms = rows.norm(dim=1, keepdim=True)
-    return rows / norms.masked_fill(norms == 0, torch.inf)
+    return rows / norms.masked_fill(norms < 1, torch.inf)
+
+
+def _power_of_two(largest: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """The power of two at or below a number, 1 below the normal ones; it divides exactly."""
+    power = largest / (2 * largest.frexp().mantissa)
+    return torch.where(largest < torch.finfo(largest.dtype).tiny, 1.0, power)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from nclib.losses import _check
-from nclib.losses._check import Counts
+from nclib import _check
+from nclib._check import Counts
+from nclib._names import unknown
+from nclib.losses import _arguments
 from nclib.losses._weights import effective_number_weights
+
+Normalisation = Literal["weight", "count"]
 
 
 def ldam(
@@ -46,7 +52,7 @@ def ldam(
     """
     _check.number("max_margin", max_margin, least=0.0)
     _check.number("scale", scale, above=0.0)
-    logits, labels = _check.batch("logits", logits, labels)
+    logits, labels = _arguments.batch("logits", logits, labels)
     relative = _check.counts(counts, logits.shape[1]).to(logits) ** -0.25
     margins = max_margin / relative.amax() * relative
     moved = logits.scatter_add(1, labels[:, None], -margins.index_select(0, labels)[:, None])
@@ -81,7 +87,7 @@ def logit_adjusted(
     tensor(1.3863)
     """
     _check.number("tau", tau, least=0.0)
-    logits, labels = _check.batch("logits", logits, labels)
+    logits, labels = _arguments.batch("logits", logits, labels)
     numbers = _check.counts(counts, logits.shape[1]).to(logits)
     moved = logits + tau * (numbers / numbers.sum()).log()
     return functional.cross_entropy(moved, labels, weight=_weight(weight, logits))
@@ -118,20 +124,30 @@ def focal(
     *,
     gamma: float = 2.0,
     weight: Float[Tensor, " K"] | None = None,
+    normalisation: Normalisation = "weight",
 ) -> Float[Tensor, ""]:
     r"""Cross-entropy that discounts what is already right: :math:`-(1 - p_y)^\gamma\log p_y`.
 
     p is the softmax of the logits (the source, a detector, has a sigmoid a class). At γ = 0 it is
-    the cross-entropy.
+    the cross-entropy. With class weights the sum over the batch is divided in one of two ways:
+
+    .. math:: \frac{\sum_i w_{y_i}\ell_i}{\sum_i w_{y_i}} \;(\texttt{"weight"}), \qquad
+        \frac1N \sum_i w_{y_i}\ell_i \;(\texttt{"count"}) .
+
+    The first is the weighted mean of :func:`torch.nn.functional.cross_entropy`; the second is that
+    of Cui et al. (2019). On a batch that is drawn as the data are, the weights of its samples
+    average far below 1, so that the first is several times the second under a long tail.
 
     Args:
         logits: of any size.
         labels: class ids.
         gamma: γ, the focusing parameter.
         weight: of each class in the mean; None: equal.
+        normalisation: ``"weight"``: divided by the batch's sum of weights; ``"count"``: by the
+            batch's size. Without weights they are one.
 
     Raises:
-        ValueError: if shapes do not fit, or ``gamma`` is negative.
+        ValueError: if shapes do not fit, ``gamma`` is negative, or the normalisation is unknown.
 
     Source: Lin et al. (2017).
 
@@ -139,7 +155,9 @@ def focal(
     tensor(0.1733)
     """
     _check.number("gamma", gamma, least=0.0)
-    logits, labels = _check.batch("logits", logits, labels)
+    if normalisation not in get_args(Normalisation):
+        raise unknown("normalisation", normalisation, get_args(Normalisation))
+    logits, labels = _arguments.batch("logits", logits, labels)
     log_p = functional.log_softmax(logits, dim=1).gather(1, labels[:, None])[:, 0]
     # 1 − p without cancellation; the clamp keeps the power's slope finite where p is 1.
     wrong = (-log_p.expm1()).clamp_min(torch.finfo(log_p.dtype).tiny)
@@ -148,7 +166,8 @@ def focal(
     if weights is None:
         return losses.mean()
     weights = weights.index_select(0, labels)
-    return (weights * losses).sum() / weights.sum()
+    divisor = weights.sum() if normalisation == "weight" else len(labels)
+    return (weights * losses).sum() / divisor
 
 
 def cb_focal(
@@ -158,6 +177,7 @@ def cb_focal(
     *,
     beta: float = 0.9999,
     gamma: float = 2.0,
+    normalisation: Normalisation = "weight",
 ) -> Float[Tensor, ""]:
     r"""Focal loss weighted by the effective numbers of the classes.
 
@@ -167,13 +187,15 @@ def cb_focal(
         counts: training images of each class, n_k.
         beta: β of :func:`effective_number_weights`.
         gamma: γ of :func:`focal`.
+        normalisation: of :func:`focal`; the source has ``"count"``.
 
     Raises:
         ValueError: as those two.
 
     Source: Cui et al. (2019), the class-balanced focal loss, here of the softmax.
     """
-    return focal(logits, labels, gamma=gamma, weight=effective_number_weights(counts, beta=beta))
+    weight = effective_number_weights(counts, beta=beta)
+    return focal(logits, labels, gamma=gamma, weight=weight, normalisation=normalisation)
 
 
 def label_aware_smoothing(
@@ -214,13 +236,13 @@ def label_aware_smoothing(
     for name, value in (("head", head), ("tail", tail)):
         if not 0 <= value < 1:
             raise ValueError(f"{name} is {value}, expected in [0, 1)")
-    logits, labels = _check.batch("logits", logits, labels)
+    logits, labels = _arguments.batch("logits", logits, labels)
     num_classes = logits.shape[1]
     if num_classes < 2:
         raise ValueError("label-aware smoothing needs at least 2 classes, got 1")
     numbers = _check.counts(counts, num_classes).to(logits)
     above, span = numbers - numbers.amin(), numbers.amax() - numbers.amin()
-    place = torch.where(span > 0, above / span.clamp_min(1), 1.0)
+    place = torch.where(span > 0, above / span, 1.0)
     smoothing = tail + (head - tail) * (torch.pi / 2 * place).sin()
     others = smoothing.index_select(0, labels) / (num_classes - 1)
     log_p = functional.log_softmax(logits, dim=1)
@@ -253,8 +275,8 @@ def arb(
     """
     if counts is not None:
         return balanced_softmax(logits, labels, counts)
-    logits, labels = _check.batch("logits", logits, labels)
-    numbers = _check.batch_counts(labels, logits.shape[1])
+    logits, labels = _arguments.batch("logits", logits, labels)
+    numbers = _arguments.batch_counts(labels, logits.shape[1])
     moved = logits + numbers.to(logits).log()  # −∞ where the batch has none
     return functional.cross_entropy(moved, labels)
 
@@ -263,4 +285,4 @@ def _weight(weight: Tensor | None, logits: Tensor) -> Tensor | None:
     """Class weights of the logits' type, on their device."""
     if weight is None:
         return None
-    return _check.weights(weight, logits.shape[1]).to(logits)
+    return _arguments.weights(weight, logits.shape[1]).to(logits)

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nclib.losses import _check
-from nclib.losses._check import Counts
+from nclib import _check
+from nclib._check import Counts
 
 
 def effective_number_weights(counts: Counts, *, beta: float = 0.9999) -> Float[Tensor, " K"]:

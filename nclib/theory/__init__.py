@@ -1,0 +1,18 @@
+"""What papers prove about numbers rather than about training: closed forms and bounds.
+
+Class means are rows, (K, P); papers write columns. Everything is in float64.
+"""
+
+from nclib.theory._angles import spread_means
+from nclib.theory._bounds import cdnv_bound
+from nclib.theory._divergence import jensen_shannon, mixture_jensen_shannon
+from nclib.theory._least_squares import LeastSquares, least_squares_classifier
+
+__all__ = [
+    "LeastSquares",
+    "cdnv_bound",
+    "jensen_shannon",
+    "least_squares_classifier",
+    "mixture_jensen_shannon",
+    "spread_means",
+]
