@@ -10,7 +10,7 @@ import torch
 from nclib import data, losses, models
 from nclib.methods import METHODS
 from nclib.runs import RunConfig, get, ledger
-from nclib.train import _evaluate, fit, measure_again
+from nclib.train import _evaluate, _stage, fit, measure_again
 from nclib.train._centres import ClassCentres
 from nclib.train._declared import MethodObjective
 
@@ -196,6 +196,37 @@ def test_fit_alone_trains_the_first_stage_as_the_cache_does(own_folders):
     assert fit(config("ce-crt")).final == get(config("ce-crt")).final
 
 
+def test_a_second_stage_follows_its_options(own_folders):
+    run = config("ce-crt")
+    cyclic = run.replace(method_options={**run.options, "second_sampler": "class_aware_cyclic"})
+    assert "second_sampler" not in run.to_json()  # published before there was a choice
+    assert cyclic.first_stage() == run.first_stage()
+    (usual, longer), steps = (_stage.stage(one) for one in (run, cyclic)), []
+    assert (usual.sampler, longer.sampler) == ("class_aware", "class_aware_cyclic")
+    for one in (run, cyclic):
+        record = get(one)
+        steps.append(record.epochs[-1])
+        assert 0 < record.epochs[-1]["train_accuracy"] <= 1  # a mean over the images shown
+    assert steps[0] != steps[1]
+    mislas = config("mislas")
+    frozen = mislas.replace(method_options={**mislas.options, "batch_norm": "frozen"})
+    assert [_stage.stage(one).statistics for one in (mislas, frozen)] == [True, False]
+
+
+@pytest.mark.parametrize("weight", ["uniform", "kaiming"])
+def test_the_first_weights_of_a_linear_head_are_those_asked_for(weight):
+    run = config("ce", head_init=weight, width=64, feature_dim=64)
+    head = _stage.build(run, data.info("digits")).head
+    torch.manual_seed(run.seed)
+    expected = models.build(
+        "mlp", (1, 8, 8), 10, width=64, feature_layer="native", head=run.head
+    ).head
+    assert torch.equal(head.weight, expected.weight)
+    assert head.weight.std().item() == pytest.approx(
+        {"uniform": (3 * 64) ** -0.5, "kaiming": (2 / 64) ** 0.5}[weight], rel=0.1
+    )
+
+
 def test_post_hoc_adjustment_subtracts_the_log_prior(own_folders):
     first, adjusted = get(config("ce")), get(config("logit-adjust-post-hoc"))
     prior = torch.tensor(COUNTS, dtype=torch.float64)
@@ -341,7 +372,10 @@ BRANCHES = {"model": "mlp-branches", "feature_dim": 32}
         ("ce", {"feature_dim": 8}, "feature_dim is 8.*native features of dimension 16"),
         ("etf-dr", {"width": 8, "feature_dim": 8}, "10 classes.*at least 9, got 8"),
         ("ce", {"schedule": "step", "milestones": [2]}, "milestone 2 is beyond the schedule"),
-        ("ce", {"schedule": "step", "milestones": [1, 1]}, "expected epochs in rising order"),
+        ("ce", {"schedule": "step", "milestones": [2, 1], "epochs": 3}, "none of which is before"),
+        ("ce", {"warmup_by": "epoch"}, "warmup_by is 'epoch', but warmup_epochs is 0"),
+        ("ce", {"optimizer": "nesterov", "momentum": 0}, "'nesterov' with momentum 0"),
+        ("etf-dr", {"head_init": "kaiming"}, "head_init is 'kaiming', but the head of .* is 'etf'"),
         ("ce", {"schedule": "step"}, r"milestones is \(\) with schedule 'step'"),
         ("ce", {"milestones": [1]}, r"milestones is \(1,\) with schedule 'cosine'"),
         ("ce", {"lam_w": 0.1}, "lam_w is 0.1, but method is 'ce', not 'plain'.*expected 0.0"),

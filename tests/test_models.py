@@ -222,6 +222,18 @@ def test_the_scores_of_a_cosine_head_are_cosines():
     torch.testing.assert_close(head.weight.norm(dim=1), torch.ones(3))
 
 
+def test_a_linear_head_begins_uniform_or_with_kaiming_s_normal_weights():
+    torch.manual_seed(0)
+    uniform, normal = (models.HEADS[name](64, 2000, True) for name in ("linear", "linear-kaiming"))
+    assert uniform.weight.abs().max() <= 1 / 8
+    assert uniform.weight.var().item() == pytest.approx(1 / (3 * 64), rel=0.02)
+    assert normal.weight.var().item() == pytest.approx(2 / 64, rel=0.02)
+    kurtosis = normal.weight.pow(4).mean() / normal.weight.var() ** 2
+    assert kurtosis.item() == pytest.approx(3, abs=0.1)  # of a uniform law 1.8
+    assert not uniform.bias.any()
+    assert not normal.bias.any()
+
+
 def test_a_cosine_head_learns_directions_of_unit_norm_at_first():
     head = models.CosineHead(5, 3)
     assert [name for name, _ in head.named_parameters()] == ["directions"]

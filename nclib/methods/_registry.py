@@ -18,6 +18,11 @@ _TAU = {"tau": Option(1.0)}
 _GAMMA = {"gamma": Option(2.0)}
 _SMOOTHING = {"smooth_head": Option(0.4, high=0.99), "smooth_tail": Option(0.1, high=0.99)}
 _STAGE = {"second_epochs": Option(10, low=1, whole=True), "second_lr": Option(0.05, low=1e-9)}
+_CLASS_AWARE = {
+    "second_sampler": Option(
+        "class_aware", choices=("class_aware", "class_aware_cyclic"), added=True
+    )
+}
 _CENTRES = {
     "start_epoch": Option(0, epoch=True),
     "centres": Option("batch", choices=("batch", "ema", "learnable")),
@@ -109,7 +114,11 @@ def _retrained(base: Method, name: str, title: str, second: SecondStage) -> Meth
         title=title,
         base=base.name,
         second=second,
-        options={**base.options, **_STAGE},
+        options={
+            **base.options,
+            **_STAGE,
+            **(_CLASS_AWARE if second.sampler == "class_aware" else {}),
+        },
     )
 
 
@@ -183,7 +192,11 @@ METHODS: dict[str, Method] = {
                 "MiSLAS",
                 SecondStage("tuned", "class_balanced", _parts.label_aware_smoothing, "shift"),
             ),
-            options={**_STAGE, **_SMOOTHING},
+            options={
+                **_STAGE,
+                **_SMOOTHING,
+                "batch_norm": Option("shift", choices=("shift", "frozen")),
+            },
         ),
         Method(
             "etf-dr",
