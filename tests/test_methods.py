@@ -196,7 +196,7 @@ def test_fit_alone_trains_the_first_stage_as_the_cache_does(own_folders):
     assert fit(config("ce-crt")).final == get(config("ce-crt")).final
 
 
-def test_a_second_stage_follows_its_options(own_folders):
+def test_methods_follow_the_options_of_their_authors_code(own_folders):
     run = config("ce-crt")
     cyclic = run.replace(method_options={**run.options, "second_sampler": "class_aware_cyclic"})
     assert "second_sampler" not in run.to_json()  # published before there was a choice
@@ -208,6 +208,9 @@ def test_a_second_stage_follows_its_options(own_folders):
         steps.append(record.epochs[-1])
         assert 0 < record.epochs[-1]["train_accuracy"] <= 1  # a mean over the images shown
     assert steps[0] != steps[1]
+    targets = config("tsc-features", method_options={"queue_length": 100, "target_epoch": 0})
+    joint = targets.replace(method_options={**targets.options, "target_as": "positive"})
+    assert fit(targets).epochs[0]["loss"] > fit(joint).epochs[0]["loss"]  # divided by one more
     mislas = config("mislas")
     frozen = mislas.replace(method_options={**mislas.options, "batch_norm": "frozen"})
     assert [_stage.stage(one).statistics for one in (mislas, frozen)] == [True, False]

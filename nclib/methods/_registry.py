@@ -38,6 +38,7 @@ _POSITIVES = {"positives": Option(6, whole=True)}
 _TARGETS = {
     "target_weight": Option(0.2),
     "target_epoch": Option(lambda epochs: epochs // 2, epoch=True),
+    "target_as": Option("term", choices=("term", "positive")),
 }
 _WITHIN = Term("lam_within", _parts.within)
 _BETWEEN = Term("lam_between", _parts.between)
