@@ -98,17 +98,6 @@ def test_resnet32_has_the_published_number_of_parameters(num_classes, width, exp
     assert sum(p.numel() for p in network.parameters()) == expected
 
 
-def test_resnet38_has_one_more_block_a_stage():
-    networks = [
-        models.build(name, CIFAR, 10, width=16, feature_layer="native")
-        for name in ("resnet32", "resnet38")
-    ]
-    blocks = [[m for m in n.modules() if isinstance(m, Block)] for n in networks]
-    assert [len(found) for found in blocks] == [15, 18]
-    widths = [block.conv2.out_channels for block in blocks[1]]
-    assert widths == [16] * 6 + [32] * 6 + [64] * 6
-
-
 def test_resnet32_of_twice_the_width_has_room_for_an_etf_of_100_classes():
     network = models.build("resnet32", CIFAR, 100, width=32, feature_layer="native", head="etf")
     assert network(torch.randn(2, *CIFAR))[0].shape == (2, 128)
