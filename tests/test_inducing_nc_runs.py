@@ -268,6 +268,22 @@ def test_choices_of_authors_change_one_thing_each_and_are_in_the_grid():
         assert len(changed) + len(options) == (2 if choice == "smoothing" else 1)
 
 
+def test_the_runs_that_measure_a_difference_differ_in_one_choice():
+    runs = {run.id: run for profile in ("laptop", "paper") for run in chapter.grid(profile)}
+    runs |= {run.id: run for found in chapter.mixed_terms("laptop").values() for run in found}
+    pairs = {(name, d.runs) for name, m in METHODS.items() for d in m.differences if d.runs}
+    assert {name for name, _ in pairs} == {"nc-drw", "nc-drw-crt", "mislas", "ldam-drw", "etf-dr"}
+    for name, (here, theirs) in pairs:
+        one, other = runs[here], runs[theirs]
+        assert one.method == name
+        assert other.method in (name, "nc-drw-crt-shift")
+        fields = {n for n in type(one).model_fields if getattr(one, n) != getattr(other, n)}
+        options = {n for n in one.options if one.options[n] != other.options[n]}
+        fields -= {"method_options", "method"}
+        allowed = ({"warmup_by", "warmup_epochs"}, {"smooth_head", "smooth_tail"})
+        assert len(fields | options) <= 1 or fields | options in allowed, (name, fields, options)
+
+
 def test_variants_of_retraining_differ_in_batch_norm_or_sampler_alone():
     stay, move, cyclic = chapter.retraining("paper").values()
     options = set(cyclic.method_options) - set(stay.method_options)

@@ -2,13 +2,15 @@
 
 import dataclasses
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from nclib import data, losses, models
-from nclib.methods import METHODS
+from nclib import data, losses, models, papers
+from nclib.methods import METHODS, _credits
 from nclib.runs import RunConfig, get, ledger
 from nclib.train import _evaluate, _stage, fit, measure_again
 from nclib.train._centres import ClassCentres
@@ -112,6 +114,33 @@ def test_a_groups_accuracy_is_absent_where_it_has_no_class():
     final = fit(config("ce", epochs=1, imbalance=1)).final
     assert "test_many" in final
     assert {"test_medium", "test_few"}.isdisjoint(final)
+
+
+def test_every_method_names_its_sources_and_its_differences():
+    bibliography = (Path(__file__).parents[1] / "book" / "references.bib").read_text()
+    keys = re.findall(r"^@\w+\{([^,\s]+),", bibliography, re.MULTILINE)
+    assert set(_credits._CREDITS) == set(METHODS)
+    for method in METHODS.values():
+        assert method.sources, method.name
+        assert set(method.sources) <= set(keys), method.name
+        for difference in method.differences:
+            assert difference.text.endswith("."), difference.text
+            assert len(set(difference.runs or ("", "x"))) == 2
+    assert [name for name, method in METHODS.items() if not method.differences] == ["plain"]
+
+
+def test_a_measured_difference_shows_its_effect_and_another_says_that_it_has_none():
+    page = papers.differences_markdown()
+    assert all(f"`{name}`" in page for name in METHODS)
+    assert "None is known." in page
+    by_id = {record.id: record for record in ledger.records("inducing-nc")}
+    (decay,) = (d for d in METHODS["nc-drw"].differences if "0.005" in d.text)
+    here, theirs = (by_id[run].final["test_accuracy"] for run in decay.runs)
+    points = f"{100 * (theirs - here):+.1f}".replace("-", "−")
+    assert f"{decay.text} *As they have it: {points} points (one run each, laptop" in page
+    rows = [line for line in page.splitlines() if "with the same cosine" in line]
+    assert rows
+    assert all(row.endswith("*Not measured.*") for row in rows)
 
 
 def test_weights_wait_for_their_epoch():

@@ -7,6 +7,7 @@ from typing import Literal
 
 from nclib._names import unknown
 from nclib.methods import _parts
+from nclib.methods._credits import credited
 from nclib.methods._method import Contrast, Method, Option, SecondStage, SecondView, Term
 
 _DEFERRED = {
@@ -124,7 +125,7 @@ def _retrained(base: Method, name: str, title: str, second: SecondStage) -> Meth
 
 
 METHODS: dict[str, Method] = {
-    method.name: method
+    method.name: credited(method)
     for method in (
         _PLAIN,
         _CE,
@@ -211,8 +212,6 @@ METHODS: dict[str, Method] = {
         _with(_LDAM_DRW, "ldam-drw-nc", "LDAM-DRW + NC", _WITHIN, _BETWEEN),
         _with(_LOGIT_ADJUST, "logit-adjust-nc", "Logit Adjust + NC", _WITHIN, _BETWEEN),
         *_RIDE,
-        # The paper does not say what its terms see of several experts: here, the features of all
-        # of them side by side.
         *(_with(m, f"{m.name}-nc", f"{m.title} + NC", _WITHIN, _BETWEEN) for m in _RIDE),
         Method(
             "bbn",

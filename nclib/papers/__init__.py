@@ -5,6 +5,7 @@ of its trained networks.
 """
 
 from nclib.papers._claim import Check, Claim, Evidence, Verdict, judge
+from nclib.papers._differences import differences_markdown
 from nclib.papers._registry import PAPERS, Paper, claim, claims
 from nclib.papers._show import Shown, observe, scorecard_markdown, show
 
@@ -18,6 +19,7 @@ __all__ = [
     "Verdict",
     "claim",
     "claims",
+    "differences_markdown",
     "judge",
     "observe",
     "scorecard_markdown",
