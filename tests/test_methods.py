@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from nclib import data, losses, models, papers
-from nclib.methods import METHODS, _credits
+from nclib.methods import METHODS, Batch, _credits
 from nclib.runs import RunConfig, get, ledger
 from nclib.train import _evaluate, _stage, fit, measure_again
 from nclib.train._centres import ClassCentres
@@ -114,6 +114,20 @@ def test_a_groups_accuracy_is_absent_where_it_has_no_class():
     final = fit(config("ce", epochs=1, imbalance=1)).final
     assert "test_many" in final
     assert {"test_medium", "test_few"}.isdisjoint(final)
+
+
+def test_cb_focal_divides_by_the_number_of_samples():
+    """As Cui et al. do: on a long-tailed batch their loss is a fraction of the weighted mean."""
+    counts = torch.tensor(COUNTS)
+    weight = losses.effective_number_weights(counts, beta=0.9999).float()
+    labels = torch.arange(10).repeat_interleave(counts)
+    scores = torch.randn(len(labels), 10, generator=torch.Generator().manual_seed(0))
+    method = METHODS["cb-focal"]
+    options = method.resolve({}, 1)
+    batch = Batch(scores, scores, labels, counts.float(), weight, torch.eye(10), options)
+    p = scores.softmax(1).gather(1, labels[:, None])[:, 0]
+    terms = -weight[labels] * (1 - p) ** 2 * p.log()
+    torch.testing.assert_close(method.loss(batch), terms.sum() / len(labels))
 
 
 def test_every_method_names_its_sources_and_its_differences():

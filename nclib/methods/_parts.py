@@ -52,6 +52,17 @@ def focal(batch: Batch) -> Tensor:
     return losses.focal(batch.scores, batch.labels, gamma=gamma, weight=batch.weight)
 
 
+def class_balanced_focal(batch: Batch) -> Tensor:
+    """Focal loss of Cui et al. (2019): weighted, and divided by the number of samples."""
+    return losses.focal(
+        batch.scores,
+        batch.labels,
+        gamma=batch.number("gamma"),
+        weight=batch.weight,
+        normalisation="count",
+    )
+
+
 def arb(batch: Batch) -> Tensor:
     """Attraction and repulsion balanced by the class sizes of the batch."""
     return losses.arb(batch.scores, batch.labels)

@@ -181,7 +181,7 @@ METHODS: dict[str, Method] = {
         Method(
             "cb-focal",
             "CB Focal",
-            _parts.focal,
+            _parts.class_balanced_focal,
             weights="effective",
             options={**_GAMMA, "beta": _DEFERRED["beta"]},
         ),
