@@ -343,7 +343,7 @@ def epoch(kind, seed=0, labels=LABELS, **options):
 def test_an_epoch_repeats_with_its_seed_and_has_the_length_asked_for(kind):
     assert torch.equal(epoch(kind, 3), epoch(kind, 3))
     assert not torch.equal(epoch(kind, 3), epoch(kind, 4))
-    assert len(epoch(kind)) == len(LABELS)
+    assert len(epoch(kind)) == data.epoch_length(kind, LABELS)
     for length in (1, 100, 1300):
         indices = epoch(kind, length=length)
         assert len(indices) == length
@@ -358,6 +358,7 @@ def test_an_epoch_repeats_with_its_seed_and_has_the_length_asked_for(kind):
         ("class_balanced", [0.25] * 4),
         ("square_root", [20 / 37, 10 / 37, 5 / 37, 2 / 37]),
         ("class_aware", [0.25] * 4),
+        ("class_aware_cyclic", [0.25] * 4),
         ("reversed", [10 / 1210, 40 / 1210, 160 / 1210, 1000 / 1210]),
     ],
 )
@@ -378,9 +379,10 @@ def test_the_instance_sampler_gives_the_order_of_batches():
     assert torch.equal(epoch("instance", 7), order)
 
 
+@pytest.mark.parametrize("kind", ["class_aware", "class_aware_cyclic"])
 @given(st.integers(1, 5), st.integers(1, 600), st.integers(0, 99))
-def test_class_aware_turns_take_every_class_and_use_lists_up(per_class, length, seed):
-    indices = epoch("class_aware", seed, length=length, per_class=per_class)
+def test_class_aware_turns_take_every_class_and_use_lists_up(kind, per_class, length, seed):
+    indices = epoch(kind, seed, length=length, per_class=per_class)
     classes = LABELS[indices]
     turns = classes[: length - length % per_class].view(-1, per_class)
     assert (turns == turns[:, :1]).all()  # per_class images in a row
@@ -391,13 +393,34 @@ def test_class_aware_turns_take_every_class_and_use_lists_up(per_class, length, 
         assert times.max() - times.min() <= 1
 
 
+def test_only_the_cyclic_sampler_shows_more_than_there_is_and_the_largest_class_once():
+    lengths = {kind: data.epoch_length(kind, LABELS) for kind in data.SAMPLERS}
+    assert lengths.pop("class_aware_cyclic") == 4 * 400
+    assert set(lengths.values()) == {len(LABELS)}
+    indices = epoch("class_aware_cyclic")
+    assert (
+        indices[LABELS[indices] == 0].sort().values.tolist()
+        == (LABELS == 0).nonzero()[:, 0].tolist()
+    )
+    turns = LABELS[indices].view(-1, 4)
+    assert (turns == turns[:, :1]).all()  # four of a class in a row
+
+
+@given(st.integers(1, 900), st.integers(1, 3), st.integers(0, 99))
+def test_the_lists_of_the_cyclic_sampler_go_on_over_epochs(length, epochs, seed):
+    parts = [epoch("class_aware_cyclic", seed, length=length, epoch=e) for e in range(epochs)]
+    assert [len(part) for part in parts] == [length] * epochs
+    together = epoch("class_aware_cyclic", seed, length=epochs * length)
+    assert torch.equal(torch.cat(parts), together)
+
+
 @given(
     st.sampled_from([*data.SAMPLERS]), st.lists(st.integers(0, 9), min_size=1), st.integers(0, 9)
 )
 def test_classes_that_do_not_occur_are_not_shown(kind, labels, seed):
     assume(len(set(labels)) < 10)
     indices = epoch(kind, seed, torch.tensor(labels))
-    assert len(indices) == len(labels)
+    assert len(indices) == data.epoch_length(kind, torch.tensor(labels))
     assert set(indices.tolist()) <= set(range(len(labels)))
 
 
@@ -412,8 +435,12 @@ def test_bad_arguments_of_a_sampler_are_named():
         epoch("instance", length=0)
     with pytest.raises(ValueError, match="per_class 0"):
         epoch("class_aware", per_class=0)
-    with pytest.raises(ValueError, match="per_class 4 is for the sampler class_aware"):
+    with pytest.raises(ValueError, match="per_class 4 is for the samplers class_aware, not"):
         epoch("square_root", per_class=4)
+    with pytest.raises(ValueError, match="epoch 1 is for the sampler class_aware_cyclic, not"):
+        epoch("class_aware", epoch=1)
+    with pytest.raises(ValueError, match="epoch -1 must be at least 0"):
+        epoch("class_aware_cyclic", epoch=-1)
 
 
 # Mixup

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
+from nclib import data, losses
 from nclib.methods import METHODS
 from nclib.papers import read_grid
 from nclib.papers.inducing_nc import grid as chapter
-from nclib.papers.inducing_nc.tables import TABLES
+from nclib.papers.inducing_nc.tables import TABLES, Source
 from nclib.runs import described
 
 STATED = "as the paper states it"
@@ -102,7 +104,8 @@ def test_a_hundred_classes_with_a_fixed_etf_get_the_wider_network():
 
 def test_the_paper_profile_begins_with_tables_3_and_7_at_ratio_100():
     grid = chapter.grid("paper")
-    first = next(i for i, c in enumerate(grid) if c.weight_decay == 5e-3)
+    first = next(i for i, c in enumerate(grid) if c.options.get("terms_on") == "clean")
+    assert grid[first + 3].weight_decay == 5e-3
     assert {c.imbalance for c in grid[:first]} == {100.0}
     assert {c.model for c in grid[:first]} == {"resnet32", "resnet32-branches"}
     assert [c.seed for c in grid[:first]] == sorted(c.seed for c in grid[:first])
@@ -153,10 +156,14 @@ def test_every_cell_on_imagenet_has_a_run_that_no_grid_asks_for():
     cells = [c for t in TABLES.values() for c in t.cells() if c.source.dataset == "imagenet-lt"]
     made = {chapter.of(cell.source, "paper", 0) for cell in cells}
     assert {run.method for run in made} == {cell.source.method for cell in cells}
-    assert {run.method: run.epochs for run in made if run.epochs != 200} == {"tsc": 400}
+    lengths = {run.method: run.epochs for run in made if run.epochs != 200}
+    assert lengths.pop("tsc") == 400
+    assert set(lengths.values()) == {100}
     for run in made:
-        assert (run.schedule, run.lr, run.batch_size, run.augment) == ("cosine", 0.05, 256, True)
         experts = METHODS[run.method].head.startswith("experts")
+        assert (run.method in lengths) == experts  # as RIDE's authors train it
+        assert (run.batch_size, run.augment) == (256, True)
+        assert (run.schedule, run.lr) == (("step", 0.1) if experts else ("cosine", 0.05))
         expected = f"resnext50-{METHODS[run.method].head}" if experts else "resnext50"
         assert run.model == expected
     (ours,) = (run for run in made if run.method == "nc-drw")
@@ -176,13 +183,113 @@ def test_variants_change_one_thing_each():
         return set(fields.pop("method_options")) | {(k, str(v)) for k, v in fields.items()}
 
     changed = [choices(other) - choices(stated) for other in others]
-    assert [len(change) for change in changed if len(change) != 1] == [2]
     singles = set().union(*(change for change in changed if len(change) == 1))
-    assert next(change for change in changed if len(change) == 2) <= singles
+    both, warmup = (change for change in changed if len(change) != 1)
+    assert len(both) == 2
+    assert both <= singles
+    assert dict(warmup) == {"warmup_by": "epoch", "warmup_epochs": "5"}  # the profile has one
 
 
-def test_variants_of_retraining_differ_in_batch_norm_alone():
-    stay, move = chapter.retraining("paper").values()
+def test_the_schedule_of_the_released_code_is_scaled():
+    runs = chapter.variants("paper")
+    assert runs["DRW from 70 of 200"].options["drw_epoch"] == 70
+    assert runs["drops: 115, 175 of 200"].milestones == (115, 175)
+    warmup = runs["warm-up: 5, by epoch"]
+    assert (warmup.warmup_epochs, warmup.warmup_by) == (5, "epoch")
+    short = chapter.variants("laptop")
+    assert short["DRW from 70 of 200"].options["drw_epoch"] == 7
+    assert short["drops: 115, 175 of 200"].milestones == (11, 17)
+
+
+#: Fields and options of released code, at the paper profile: the data set, the ratio, the values.
+CODE = [
+    ("ldam-drw", "cifar10", 100, {"milestones": (160, 160, 180, 180), "weight_decay": 2e-4}),
+    ("ldam-drw-nc", "cifar100", 100, {"warmup_epochs": 5, "warmup_by": "epoch", "mixup": 0.0}),
+    ("ride-3", "cifar100", 100, {"milestones": (160, 160, 180, 180), "weight_decay": 5e-4}),
+    ("ride-2-nc", "cifar100", 100, {"optimizer": "nesterov", "diversity": 0.45, "spread": 0.05}),
+    ("ride-4", "cifar10", 100, {"diversity": 0.2}),
+    (
+        "ride-4",
+        "imagenet-lt",
+        1,
+        {"milestones": (60, 80), "epochs": 100, "spread": 0.02, "lr": 0.1},
+    ),
+    ("bbn", "cifar10", 10, {"milestones": (120, 120, 160, 160), "weight_decay": 2e-4}),
+    ("mislas", "cifar10", 100, {"smooth_head": 0.3, "smooth_tail": 0, "batch_norm": "frozen"}),
+    ("mislas", "cifar10", 10, {"smooth_head": 0.1, "smooth_tail": 0, "second_lr": 0.1}),
+    ("mislas", "cifar100", 100, {"smooth_head": 0.4, "smooth_tail": 0.1, "batch_norm": "shift"}),
+    ("mislas", "cifar100", 10, {"smooth_head": 0.2, "smooth_tail": 0, "weight_decay": 2e-4}),
+    ("mislas", "imagenet-lt", 1, {"smooth_head": 0.3, "smooth_tail": 0, "batch_norm": "shift"}),
+    ("etf-dr", "cifar100", 100, {"weight_decay": 2e-4, "milestones": (160, 180), "width": 32}),
+    ("arb", "cifar10", 100, {"weight_decay": 2e-4, "warmup_by": "epoch"}),
+    ("tsc", "cifar10", 100, {"target_as": "positive"}),
+    ("ce-crt", "imagenet-lt", 1, {"second_sampler": "class_aware_cyclic", "second_epochs": 10}),
+    ("ce-lws", "imagenet-lt", 1, {"second_sampler": "class_aware_cyclic", "second_epochs": 5}),
+]
+
+
+@pytest.mark.parametrize(("method", "dataset", "ratio", "values"), CODE)
+def test_methods_of_others_are_trained_as_their_authors_do(method, dataset, ratio, values):
+    source = Source(method, dataset, float(ratio))
+    run = chapter.of(source, "paper", 0)
+    found = {**run.model_dump(), **run.options}
+    assert {name: found[name] for name in values} == values
+
+
+@pytest.mark.parametrize("method", ["ce", "ce-rs", "ce-rw", "ce-drw", "nc-drw", "nc-drw-crt"])
+def test_the_paper_s_own_rows_and_its_baselines_share_one_schedule(method):
+    run = chapter.config("paper", method)
+    assert (run.milestones, run.weight_decay, run.warmup_by) == ((160, 180), 5e-4, "step")
+
+
+@pytest.mark.parametrize(("dataset", "lam"), [("cifar10", 0.1), ("cifar100", 1.0)])
+def test_center_loss_weighs_as_much_as_l_w_on_a_balanced_batch(dataset, lam):
+    run = chapter.config("paper", "ce-drw-center-lb", dataset=dataset)
+    assert run.options["lam_center"] == pytest.approx(lam)
+    classes = data.info(dataset).num_classes
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(3 * classes, 5, dtype=torch.float64, generator=generator)
+    labels = torch.arange(classes).repeat(3)
+    centres, _ = losses.class_means(features, labels, classes)
+    strength = chapter.config("paper", "nc-drw", dataset=dataset).options["lam_within"]
+    torch.testing.assert_close(
+        lam * losses.center_loss(features, labels, centres),
+        strength * losses.within_class(features, labels, centres),
+    )
+
+
+def test_choices_of_authors_change_one_thing_each_and_are_in_the_grid():
+    grid = {run.id for run in chapter.grid("laptop")}
+    for (method, choice), (stated, theirs) in chapter.choices_of_authors().items():
+        assert {stated.id, theirs.id} <= grid
+        assert stated.method == theirs.method == method
+        changed = dict(theirs.model_dump().items() - stated.model_dump().items())
+        options = dict(set(theirs.method_options) - set(stated.method_options))
+        changed.pop("method_options", None)
+        assert len(changed) + len(options) == (2 if choice == "smoothing" else 1)
+
+
+def test_the_runs_that_measure_a_difference_differ_in_one_choice():
+    runs = {run.id: run for profile in ("laptop", "paper") for run in chapter.grid(profile)}
+    runs |= {run.id: run for found in chapter.mixed_terms("laptop").values() for run in found}
+    pairs = {(name, d.runs) for name, m in METHODS.items() for d in m.differences if d.runs}
+    assert {name for name, _ in pairs} == {"nc-drw", "nc-drw-crt", "mislas", "ldam-drw", "etf-dr"}
+    for name, (here, theirs) in pairs:
+        one, other = runs[here], runs[theirs]
+        assert one.method == name
+        assert other.method in (name, "nc-drw-crt-shift")
+        fields = {n for n in type(one).model_fields if getattr(one, n) != getattr(other, n)}
+        options = {n for n in one.options if one.options[n] != other.options[n]}
+        fields -= {"method_options", "method"}
+        allowed = ({"warmup_by", "warmup_epochs"}, {"smooth_head", "smooth_tail"})
+        assert len(fields | options) <= 1 or fields | options in allowed, (name, fields, options)
+
+
+def test_variants_of_retraining_differ_in_batch_norm_or_sampler_alone():
+    stay, move, cyclic = chapter.retraining("paper").values()
+    options = set(cyclic.method_options) - set(stay.method_options)
+    assert options == {("second_sampler", "class_aware_cyclic")}
+    assert cyclic.first_stage() == stay.first_stage()
     assert stay.first_stage() == move.first_stage() == chapter.variants("paper")[STATED]
     assert stay.method_options == move.method_options
     seconds = [METHODS[run.method].second for run in (stay, move)]
@@ -196,5 +303,7 @@ def test_a_second_stage_starts_from_a_network_that_is_in_the_tables(profile):
     known = {run.id for run in listed}
     firsts = [run.first_stage() for run in listed]
     firsts = [run for run in firsts if run is not None and not run.method.endswith("-features")]
+    if profile == "paper":  # MiSLAS has a first stage in its authors' setting
+        firsts = [run for run in firsts if run.weight_decay != 2e-4]
     assert firsts
     assert {run.id for run in firsts} <= known

@@ -368,6 +368,25 @@ def test_contrastive_loss_with_targets_is_its_formula():
     assert value.item() == pytest.approx(expected + 0.7 * pull, rel=1e-12)
 
 
+def test_a_target_may_be_one_more_positive_of_its_weight():
+    """(class + w · target)/(k + 2) of the released code of TSC: k positives and the other view."""
+    arguments = contrastive_batch()
+    targets = geometry.simplex_etf(3, 5, generator=torch.Generator().manual_seed(3))
+    options = {"temperature": 0.3, "targets": targets, "target_weight": 0.2}
+    value = losses.supervised_contrastive(*arguments, target_as="positive", **options)
+    queries, labels, views, keys, _ = (tensor.tolist() for tensor in arguments)
+    total = 0.0
+    for query, label, view, chosen in zip(
+        queries, labels, views, same_class(arguments[1], arguments[4]), strict=True
+    ):
+        others = [view, *keys, *targets.tolist()]
+        powers = [math.exp(cosine(query, other) / 0.3) for other in others]
+        log_p = [math.log(power / sum(powers)) for power in powers]
+        of_class = log_p[0] + sum(log_p[1 + j] for j in chosen)
+        total -= (of_class + 0.2 * log_p[1 + len(keys) + label]) / (len(chosen) + 2)
+    assert value.item() == pytest.approx(total / 6, rel=1e-12)
+
+
 def test_contrastive_loss_without_positives_is_that_of_the_two_views():
     arguments = contrastive_batch()
     value = losses.supervised_contrastive(*arguments, temperature=0.3, positives=0)
@@ -982,6 +1001,13 @@ LOGITS, LABELS = torch.zeros(3, 2), torch.tensor([0, 1, 1])
             ),
             ValueError,
             r"label 1 is out of range: expected 0 to 0",
+        ),
+        (
+            lambda: losses.supervised_contrastive(
+                LOGITS, LABELS, LOGITS, LOGITS, LABELS, target_as="terms"
+            ),
+            ValueError,
+            r"unknown target_as 'terms'; did you mean term",
         ),
         (
             lambda: losses.supervised_contrastive(LOGITS, -LABELS, LOGITS, LOGITS, LABELS),

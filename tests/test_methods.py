@@ -2,15 +2,17 @@
 
 import dataclasses
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from nclib import data, losses, models
-from nclib.methods import METHODS
+from nclib import data, losses, models, papers
+from nclib.methods import METHODS, Batch, _credits
 from nclib.runs import RunConfig, get, ledger
-from nclib.train import _evaluate, fit, measure_again
+from nclib.train import _evaluate, _stage, fit, measure_again
 from nclib.train._centres import ClassCentres
 from nclib.train._declared import MethodObjective
 
@@ -114,6 +116,47 @@ def test_a_groups_accuracy_is_absent_where_it_has_no_class():
     assert {"test_medium", "test_few"}.isdisjoint(final)
 
 
+def test_cb_focal_divides_by_the_number_of_samples():
+    """As Cui et al. do: on a long-tailed batch their loss is a fraction of the weighted mean."""
+    counts = torch.tensor(COUNTS)
+    weight = losses.effective_number_weights(counts, beta=0.9999).float()
+    labels = torch.arange(10).repeat_interleave(counts)
+    scores = torch.randn(len(labels), 10, generator=torch.Generator().manual_seed(0))
+    method = METHODS["cb-focal"]
+    options = method.resolve({}, 1)
+    batch = Batch(scores, scores, labels, counts.float(), weight, torch.eye(10), options)
+    p = scores.softmax(1).gather(1, labels[:, None])[:, 0]
+    terms = -weight[labels] * (1 - p) ** 2 * p.log()
+    torch.testing.assert_close(method.loss(batch), terms.sum() / len(labels))
+
+
+def test_every_method_names_its_sources_and_its_differences():
+    bibliography = (Path(__file__).parents[1] / "book" / "references.bib").read_text()
+    keys = re.findall(r"^@\w+\{([^,\s]+),", bibliography, re.MULTILINE)
+    assert set(_credits._CREDITS) == set(METHODS)
+    for method in METHODS.values():
+        assert method.sources, method.name
+        assert set(method.sources) <= set(keys), method.name
+        for difference in method.differences:
+            assert difference.text.endswith("."), difference.text
+            assert len(set(difference.runs or ("", "x"))) == 2
+    assert [name for name, method in METHODS.items() if not method.differences] == ["plain"]
+
+
+def test_a_measured_difference_shows_its_effect_and_another_says_that_it_has_none():
+    page = papers.differences_markdown()
+    assert all(f"`{name}`" in page for name in METHODS)
+    assert "None is known." in page
+    by_id = {record.id: record for record in ledger.records("inducing-nc")}
+    (decay,) = (d for d in METHODS["nc-drw"].differences if "0.005" in d.text)
+    here, theirs = (by_id[run].final["test_accuracy"] for run in decay.runs)
+    points = f"{100 * (theirs - here):+.1f}".replace("-", "−")
+    assert f"{decay.text} *As they have it: {points} points (one run each, laptop" in page
+    rows = [line for line in page.splitlines() if "with the same cosine" in line]
+    assert rows
+    assert all(row.endswith("*Not measured.*") for row in rows)
+
+
 def test_weights_wait_for_their_epoch():
     plain, deferred = fit(config("ce")), fit(config("ce-drw", method_options={"drw_epoch": 1}))
     losses_of = [[epoch["loss"] for epoch in record.epochs] for record in (plain, deferred)]
@@ -194,6 +237,40 @@ def test_a_network_that_is_not_there_is_trained_first(own_folders):
 
 def test_fit_alone_trains_the_first_stage_as_the_cache_does(own_folders):
     assert fit(config("ce-crt")).final == get(config("ce-crt")).final
+
+
+def test_methods_follow_the_options_of_their_authors_code(own_folders):
+    run = config("ce-crt")
+    cyclic = run.replace(method_options={**run.options, "second_sampler": "class_aware_cyclic"})
+    assert "second_sampler" not in run.to_json()  # published before there was a choice
+    assert cyclic.first_stage() == run.first_stage()
+    (usual, longer), steps = (_stage.stage(one) for one in (run, cyclic)), []
+    assert (usual.sampler, longer.sampler) == ("class_aware", "class_aware_cyclic")
+    for one in (run, cyclic):
+        record = get(one)
+        steps.append(record.epochs[-1])
+        assert 0 < record.epochs[-1]["train_accuracy"] <= 1  # a mean over the images shown
+    assert steps[0] != steps[1]
+    targets = config("tsc-features", method_options={"queue_length": 100, "target_epoch": 0})
+    joint = targets.replace(method_options={**targets.options, "target_as": "positive"})
+    assert fit(targets).epochs[0]["loss"] > fit(joint).epochs[0]["loss"]  # divided by one more
+    mislas = config("mislas")
+    frozen = mislas.replace(method_options={**mislas.options, "batch_norm": "frozen"})
+    assert [_stage.stage(one).statistics for one in (mislas, frozen)] == [True, False]
+
+
+@pytest.mark.parametrize("weight", ["uniform", "kaiming"])
+def test_the_first_weights_of_a_linear_head_are_those_asked_for(weight):
+    run = config("ce", head_init=weight, width=64, feature_dim=64)
+    head = _stage.build(run, data.info("digits")).head
+    torch.manual_seed(run.seed)
+    expected = models.build(
+        "mlp", (1, 8, 8), 10, width=64, feature_layer="native", head=run.head
+    ).head
+    assert torch.equal(head.weight, expected.weight)
+    assert head.weight.std().item() == pytest.approx(
+        {"uniform": (3 * 64) ** -0.5, "kaiming": (2 / 64) ** 0.5}[weight], rel=0.1
+    )
 
 
 def test_post_hoc_adjustment_subtracts_the_log_prior(own_folders):
@@ -341,7 +418,10 @@ BRANCHES = {"model": "mlp-branches", "feature_dim": 32}
         ("ce", {"feature_dim": 8}, "feature_dim is 8.*native features of dimension 16"),
         ("etf-dr", {"width": 8, "feature_dim": 8}, "10 classes.*at least 9, got 8"),
         ("ce", {"schedule": "step", "milestones": [2]}, "milestone 2 is beyond the schedule"),
-        ("ce", {"schedule": "step", "milestones": [1, 1]}, "expected epochs in rising order"),
+        ("ce", {"schedule": "step", "milestones": [2, 1], "epochs": 3}, "none of which is before"),
+        ("ce", {"warmup_by": "epoch"}, "warmup_by is 'epoch', but warmup_epochs is 0"),
+        ("ce", {"optimizer": "nesterov", "momentum": 0}, "'nesterov' with momentum 0"),
+        ("etf-dr", {"head_init": "kaiming"}, "head_init is 'kaiming', but the head of .* is 'etf'"),
         ("ce", {"schedule": "step"}, r"milestones is \(\) with schedule 'step'"),
         ("ce", {"milestones": [1]}, r"milestones is \(1,\) with schedule 'cosine'"),
         ("ce", {"lam_w": 0.1}, "lam_w is 0.1, but method is 'ce', not 'plain'.*expected 0.0"),

@@ -98,17 +98,6 @@ def test_resnet32_has_the_published_number_of_parameters(num_classes, width, exp
     assert sum(p.numel() for p in network.parameters()) == expected
 
 
-def test_resnet38_has_one_more_block_a_stage():
-    networks = [
-        models.build(name, CIFAR, 10, width=16, feature_layer="native")
-        for name in ("resnet32", "resnet38")
-    ]
-    blocks = [[m for m in n.modules() if isinstance(m, Block)] for n in networks]
-    assert [len(found) for found in blocks] == [15, 18]
-    widths = [block.conv2.out_channels for block in blocks[1]]
-    assert widths == [16] * 6 + [32] * 6 + [64] * 6
-
-
 def test_resnet32_of_twice_the_width_has_room_for_an_etf_of_100_classes():
     network = models.build("resnet32", CIFAR, 100, width=32, feature_layer="native", head="etf")
     assert network(torch.randn(2, *CIFAR))[0].shape == (2, 128)
@@ -220,6 +209,18 @@ def test_the_scores_of_a_cosine_head_are_cosines():
         head.directions *= 7  # lengths do not matter
     torch.testing.assert_close(head(features), slow_cosines(features, head.directions.detach()))
     torch.testing.assert_close(head.weight.norm(dim=1), torch.ones(3))
+
+
+def test_a_linear_head_begins_uniform_or_with_kaiming_s_normal_weights():
+    torch.manual_seed(0)
+    uniform, normal = (models.HEADS[name](64, 2000, True) for name in ("linear", "linear-kaiming"))
+    assert uniform.weight.abs().max() <= 1 / 8
+    assert uniform.weight.var().item() == pytest.approx(1 / (3 * 64), rel=0.02)
+    assert normal.weight.var().item() == pytest.approx(2 / 64, rel=0.02)
+    kurtosis = normal.weight.pow(4).mean() / normal.weight.var() ** 2
+    assert kurtosis.item() == pytest.approx(3, abs=0.1)  # of a uniform law 1.8
+    assert not uniform.bias.any()
+    assert not normal.bias.any()
 
 
 def test_a_cosine_head_learns_directions_of_unit_norm_at_first():

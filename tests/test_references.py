@@ -6,6 +6,7 @@ import re
 
 import nbformat
 
+from nclib import papers
 from nclib.book.chapters import checkout, list_chapters
 
 BOOK = checkout() / "book"
@@ -20,6 +21,7 @@ def entries() -> list[str]:
 def citations() -> dict[str, str]:
     """Key of each citation, and a page or chapter that cites it."""
     texts = {path.name: path.read_text() for path in BOOK.rglob("*.md")}
+    texts["differences.md"] = papers.differences_markdown()  # computed when the book is built
     for chapter in list_chapters():
         cells = nbformat.read(chapter.path, as_version=4).cells
         texts[chapter.name] = "\n".join(c.source for c in cells if c.cell_type == "markdown")

@@ -13,7 +13,7 @@ from torch._subclasses import FakeTensorMode
 from nclib import data, models, ufm
 from nclib.methods import METHODS
 from nclib.runs import RunConfig
-from nclib.train import DivergedError, StoppedError, fit, learning_rate
+from nclib.train import DivergedError, StoppedError, _stage, fit, learning_rate
 from nclib.train import _fit as fit_module
 from nclib.train import _run as run_module
 from nclib.train._average import AveragedWeights
@@ -424,6 +424,32 @@ def test_the_learning_rate_rises_linearly_then_falls_as_a_cosine(steps):
 def test_a_constant_schedule_stays():
     run = config(lr=0.5, schedule="constant")
     assert {learning_rate(run, step, 3) for step in range(12)} == {0.5}
+
+
+def test_a_warm_up_by_epoch_is_constant_within_an_epoch():
+    """The learning rates of the released code of LDAM, epoch by epoch."""
+    fields = {"lr": 0.1, "epochs": 200, "warmup_epochs": 5, "warmup_by": "epoch"}
+    run = config(**fields, schedule="step", milestones=(160, 160, 180, 180))
+
+    def released(epoch):  # 1, 2, …, 200
+        if epoch <= 5:
+            return 0.1 * epoch / 5
+        return 0.1 * (0.0001 if epoch > 180 else 0.01 if epoch > 160 else 1)
+
+    for steps in (1, 3):
+        rates = [learning_rate(run, step, steps) for step in range(200 * steps)]
+        expected = [released(1 + step // steps) for step in range(200 * steps)]
+        np.testing.assert_allclose(rates, expected, rtol=1e-12)
+
+
+def test_nesterov_momentum_takes_torch_s_own_step():
+    run = config(epochs=1, schedule="constant", batch_size=4, per_class=1)
+    network = _stage.build(run, data.info(run.dataset))
+    for name in ("sgd", "nesterov"):
+        made = _stage.optimizer(run.replace(optimizer=name), network)
+        assert made.defaults["nesterov"] == (name == "nesterov")
+    plain, nesterov = (fit(run.replace(optimizer=name)) for name in ("sgd", "nesterov"))
+    assert not np.array_equal(plain.arrays["weight"], nesterov.arrays["weight"])
 
 
 def test_a_run_in_bfloat16_keeps_its_weights_and_record_in_float32():

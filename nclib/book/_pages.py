@@ -1,4 +1,4 @@
-"""Pages of the book that are computed: the scorecard and the evidence."""
+"""Pages of the book that are computed: scorecard, evidence, differences of methods."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ final metrics, and where it came from: device, versions, commit, date.
 def generated(site: Path) -> dict[str, str]:
     """The computed pages by path, from the executed notebooks below ``site`` and the ledger."""
     return {
+        "book/api/differences.md": papers.differences_markdown(),
         "book/scorecard.md": papers.scorecard_markdown(),
         "book/evidence.md": EVIDENCE.format(
             chapters=_chapters(site), records=_records(ledger.records())

@@ -11,7 +11,7 @@ from nclib.data._long_tail import (
     long_tail_indices,
     long_tailed,
 )
-from nclib.data._samplers import SAMPLERS, sampler
+from nclib.data._samplers import SAMPLERS, Sampler, epoch_length, sampler
 from nclib.data._sets import (
     DATASETS,
     Dataset,
@@ -36,6 +36,7 @@ __all__ = [
     "DatasetInfo",
     "FileDataset",
     "ImageFiles",
+    "Sampler",
     "Split",
     "Statistics",
     "Stream",
@@ -43,6 +44,7 @@ __all__ = [
     "batches",
     "checksum",
     "data_root",
+    "epoch_length",
     "info",
     "load",
     "load_files",

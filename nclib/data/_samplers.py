@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int64
@@ -60,14 +61,76 @@ def _class_aware(
     return shown.gather(1, order).flatten()[:length]
 
 
+def _class_aware_cyclic(
+    labels: Int64[Tensor, " N"], length: int, per_class: int, generator: torch.Generator
+) -> Int64[Tensor, " n"]:
+    """The beginning of an endless order, which does not depend on how much of it is asked for."""
+    counts = labels.bincount()
+    present = counts.nonzero()[:, 0].tolist()
+    rounds = -(-length // (len(present) * per_class))
+    # A stream for each list, so that a list is the same however long the others are.
+    seeds = torch.randint(2**62, (len(present) + 1,), generator=generator).tolist()
+    streams = [torch.Generator().manual_seed(seed) for seed in seeds]
+    lists = []
+    members_of = labels.argsort(stable=True).split(counts[present].tolist())
+    for members, stream in zip(members_of, streams[1:], strict=True):
+        cycles = -(-rounds * per_class // len(members))
+        order = _permutations(cycles, len(members), stream).flatten()[: rounds * per_class]
+        lists.append(members[order].view(rounds, 1, per_class))
+    shown = torch.cat(lists, dim=1)  # (rounds, classes, images of the class in that round)
+    order = _permutations(rounds, len(present), streams[0])[:, :, None].expand_as(shown)
+    return shown.gather(1, order).flatten()[:length]
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How the images of an epoch are drawn.
+
+    Attributes:
+        draw: gives the images from the labels, how many, ``per_class`` and a generator.
+        per_class: images of a class in a row, where a caller does not say; None: classes do not
+            take turns.
+        continues: whether an epoch goes on where the one before ended. Then ``draw`` gives the
+            images from the first epoch on, and its generator must begin alike in every epoch.
+    """
+
+    draw: Callable[[Tensor, int, int, torch.Generator], Tensor]
+    per_class: int | None = None
+    continues: bool = False
+
+
 #: Samplers by name.
-SAMPLERS: dict[str, Callable[..., Int64[Tensor, " n"]]] = {
-    "instance": _instance,
-    "class_balanced": _power(0.0),
-    "square_root": _power(0.5),
-    "reversed": _power(-1.0),
-    "class_aware": _class_aware,
+SAMPLERS: dict[str, Sampler] = {
+    "instance": Sampler(_instance),
+    "class_balanced": Sampler(_power(0.0)),
+    "square_root": Sampler(_power(0.5)),
+    "reversed": Sampler(_power(-1.0)),
+    "class_aware": Sampler(_class_aware, per_class=1),
+    "class_aware_cyclic": Sampler(_class_aware_cyclic, per_class=4, continues=True),
 }
+
+
+def epoch_length(kind: str, labels: Int64[Tensor, " N"]) -> int:
+    r"""Images that an epoch of :func:`sampler` shows where no ``length`` is given.
+
+    N; of ``"class_aware_cyclic"`` :math:`K \max_k n_k` with the K classes present.
+
+    Raises:
+        ValueError: if the kind is unknown; the near matches are listed.
+
+    >>> epoch_length("class_aware_cyclic", torch.tensor([0] * 90 + [1] * 10))
+    180
+    """
+    _check_kind(kind)
+    if not SAMPLERS[kind].continues:
+        return len(labels)
+    counts = labels.bincount()
+    return int(counts.max() * (counts > 0).sum())
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in SAMPLERS:
+        raise unknown("sampler", kind, SAMPLERS)
 
 
 def sampler(
@@ -76,7 +139,8 @@ def sampler(
     *,
     generator: torch.Generator,
     length: int | None = None,
-    per_class: int = 1,
+    per_class: int | None = None,
+    epoch: int = 0,
 ) -> Int64[Tensor, " n"]:
     r"""Indices of the images of one epoch, in order.
 
@@ -91,42 +155,53 @@ def sampler(
       proportional to :math:`1/n_k`;
     - ``"class_aware"``: :math:`1/(K n_k)`; all classes in turn, in an order shuffled every round,
       ``per_class`` images at a time from the class's own shuffled list, which is shuffled again
-      when it has been used up. So classes, and the images of a class, differ by one turn at most.
+      when it has been used up. So classes, and the images of a class, differ by one turn at most;
+    - ``"class_aware_cyclic"``: the same, as in the released code of Kang et al.: four images of a
+      class in a row, epochs of :math:`K \max_k n_k` images, so that the largest class is shown
+      once, and lists that go on from one epoch to the next.
 
     Args:
         kind: one of these names.
         labels: class of every image; a class that does not occur is not shown.
-        generator: of every draw; a seed gives the same epochs on any device of the labels.
-        length: images shown in the epoch; None: N.
-        per_class: images of a class in a row; for ``"class_aware"`` alone.
+        generator: of every draw; a seed gives the same epochs on any device of the labels. For
+            ``"class_aware_cyclic"`` it begins alike in every epoch.
+        length: images shown in the epoch; None: that of :func:`epoch_length`.
+        per_class: images of a class in a row, for the class-aware kinds alone; None: 1 and 4.
+        epoch: how many epochs of that length were before; for ``"class_aware_cyclic"`` alone.
 
     Returns:
         Indices on the device of the labels.
 
     Raises:
-        TypeError: if labels are no integers, or ``length`` or ``per_class`` no whole number.
+        TypeError: if labels are no integers, or ``length``, ``per_class`` or ``epoch`` no whole
+            number.
         ValueError: if the kind is unknown (near matches are listed), there are no labels, one is
-            negative, ``length`` or ``per_class`` is less than 1, or ``per_class`` is given to
-            another kind.
+            negative, ``length`` or ``per_class`` is less than 1, ``epoch`` is negative, or one of
+            the last two is given to a kind that it is not for.
 
     Source: Kang et al. (2020), "Decoupling representation and classifier", eq. (1);
     class-aware: Shen, Lin and Huang (2016), "Relay backpropagation"; reversed: Zhou et al. (2020),
     "BBN", eq. (1).
 
     >>> labels = torch.tensor([0] * 90 + [1] * 10)
-    >>> epoch = sampler("class_aware", labels, generator=torch.Generator().manual_seed(0))
-    >>> labels[epoch].bincount().tolist()
+    >>> indices = sampler("class_aware", labels, generator=torch.Generator().manual_seed(0))
+    >>> labels[indices].bincount().tolist()
     [50, 50]
     """
-    if kind not in SAMPLERS:
-        raise unknown("sampler", kind, SAMPLERS)
+    _check_kind(kind)
+    chosen = SAMPLERS[kind]
     labels = _check.class_ids("labels", labels)
     if len(labels) == 0:
         raise ValueError("labels are empty: there is nothing to sample")
-    length = len(labels) if length is None else length
+    length = epoch_length(kind, labels) if length is None else length
+    if per_class is not None and chosen.per_class is None:
+        raise ValueError(f"per_class {per_class} is for the samplers class_aware, not {kind}")
+    if epoch and not chosen.continues:
+        raise ValueError(f"epoch {epoch} is for the sampler class_aware_cyclic, not {kind}")
+    per_class = (chosen.per_class or 1) if per_class is None else per_class
     _check.whole("length", length, least=1)
     _check.whole("per_class", per_class, least=1)
-    if per_class != 1 and kind != "class_aware":
-        raise ValueError(f"per_class {per_class} is for the sampler class_aware, not {kind}")
-    drawn = SAMPLERS[kind](labels.to(generator.device), length, per_class, generator)
-    return drawn.to(labels.device)
+    _check.whole("epoch", epoch, least=0)
+    before = epoch * length
+    drawn = chosen.draw(labels.to(generator.device), before + length, per_class, generator)
+    return drawn[before:].to(labels.device)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from nclib import _check
+from nclib._names import unknown
 from nclib.losses import _arguments
 from nclib.losses._features import unit_rows
+
+TargetAs = Literal["term", "positive"]
 
 
 def supervised_contrastive(
@@ -24,6 +28,7 @@ def supervised_contrastive(
     positives: int | None = None,
     targets: Float[Tensor, "K P"] | None = None,
     target_weight: float = 1.0,
+    target_as: TargetAs = "term",
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, ""]:
     r"""Contrastive loss in which keys of the own class count as positives.
@@ -35,8 +40,13 @@ def supervised_contrastive(
     The sum in the denominator is over the other view of image i, all keys, and all targets. The
     positives :math:`A_i` are that other view and keys of the class :math:`y_i`: all of them (FCL),
     or at most k, drawn anew for each query (KCL), so that frequent classes do not pull more. With
-    targets it is TSC, which also pulls each query to the target of its class. All vectors are
-    scaled to unit norm.
+    targets it is TSC, which also pulls each query to the target of its class. That pull is a term
+    of its own, as above, or one more positive of weight λ, as the released code has it:
+
+    .. math:: -\frac1N \sum_i \frac1{|A_i| + 1} \Bigl( \sum_{a \in A_i} \log p_i(a)
+        + \lambda \log p_i(t_{y_i}) \Bigr) .
+
+    All vectors are scaled to unit norm.
 
     Args:
         queries: embeddings of the images.
@@ -48,6 +58,7 @@ def supervised_contrastive(
         positives: k, how many keys of the own class at most; None: all.
         targets: a vector for each class; None: none, and no second term.
         target_weight: λ.
+        target_as: ``"term"`` or ``"positive"``; it matters with targets alone.
         generator: draws the positives; None: the global generator.
 
     Raises:
@@ -63,6 +74,8 @@ def supervised_contrastive(
     """
     _check.number("temperature", temperature, above=0.0)
     _check.number("target_weight", target_weight, least=0.0)
+    if target_as not in get_args(TargetAs):
+        raise unknown("target_as", target_as, get_args(TargetAs))
     if positives is not None and positives < 0:
         raise ValueError(f"positives is {positives}, expected 0 or more")
     num_classes = math.inf if targets is None else len(targets)
@@ -95,11 +108,13 @@ def supervised_contrastive(
     if positives is not None:
         chosen = _drawn(chosen, positives, generator)
     same = (log_p[:, 1 : 1 + len(keys)] * chosen).sum(1)
-    loss = -((log_p[:, 0] + same) / (1 + chosen.sum(1))).mean()
+    pull, count = log_p[:, 0] + same, 1 + chosen.sum(1)
     if targets is None:
-        return loss
-    to_target = log_p[:, 1 + len(keys) :].gather(1, labels[:, None])
-    return loss - target_weight * to_target.mean()
+        return -(pull / count).mean()
+    to_target = target_weight * log_p[:, 1 + len(keys) :].gather(1, labels[:, None])[:, 0]
+    if target_as == "positive":
+        return -((pull + to_target) / (count + 1)).mean()
+    return -(pull / count + to_target).mean()
 
 
 def _drawn(candidates: Tensor, most: int, generator: torch.Generator | None) -> Tensor:

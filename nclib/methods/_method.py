@@ -169,6 +169,19 @@ class SecondStage:
     batch_norm: Literal["frozen", "shift"] = "frozen"
 
 
+class Difference(NamedTuple):
+    """How the runs of a method differ from those of its authors.
+
+    Attributes:
+        text: in Markdown; what they have, and what stands here.
+        runs: ids of two records that differ in this alone: as here, and as they have it. The effect
+            is known once both are published; None: no pair of runs measures it.
+    """
+
+    text: str
+    runs: tuple[str, str] | None = None
+
+
 Classifier = tuple[Float[Tensor, "K P"], Float[Tensor, " K"]]
 PostHoc = Callable[
     [Float[Tensor, "K P"], Float[Tensor, " K"], Float[Tensor, " K"], Mapping[str, Value]],
@@ -197,6 +210,8 @@ class Method:
         post_hoc: what becomes of that network's classifier without training.
         options: what it takes.
         logits: whether its scores, times ``scale`` where it has one, are logits of probabilities.
+        sources: keys of the book's bibliography, the one whose runs are meant first.
+        differences: from the runs of its authors, all that are known.
     """
 
     name: str
@@ -216,6 +231,8 @@ class Method:
     post_hoc: PostHoc | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
     logits: bool = True
+    sources: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
     def resolve(self, given: Mapping[str, Value], epochs: int) -> dict[str, Value]:
         """Every option with its value, in alphabetical order.

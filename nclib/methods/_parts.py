@@ -20,8 +20,8 @@ def cross_entropy(batch: Batch) -> Tensor:
 
 def squared_error(batch: Batch) -> Tensor:
     r"""Batch mean of :math:`\tfrac12\|z - e_y\|^2`."""
-    wanted = functional.one_hot(batch.labels, batch.scores.shape[1])
-    return 0.5 * (batch.scores - wanted).square().sum(1).mean()
+    targets = functional.one_hot(batch.labels, batch.scores.shape[1])
+    return 0.5 * (batch.scores - targets).square().sum(1).mean()
 
 
 def ldam(batch: Batch) -> Tensor:
@@ -47,9 +47,20 @@ def balanced_softmax(batch: Batch) -> Tensor:
 
 
 def focal(batch: Batch) -> Tensor:
-    """Cross-entropy that discounts what is already right."""
+    """Cross-entropy that discounts samples which are already right, as a weighted mean."""
     gamma = batch.number("gamma")
     return losses.focal(batch.scores, batch.labels, gamma=gamma, weight=batch.weight)
+
+
+def class_balanced_focal(batch: Batch) -> Tensor:
+    """Focal loss of Cui et al. (2019): weighted, and divided by the number of samples."""
+    return losses.focal(
+        batch.scores,
+        batch.labels,
+        gamma=batch.number("gamma"),
+        weight=batch.weight,
+        normalisation="count",
+    )
 
 
 def arb(batch: Batch) -> Tensor:
@@ -69,7 +80,7 @@ def label_aware_smoothing(batch: Batch) -> Tensor:
 
 
 def dot_regression(batch: Batch) -> Tensor:
-    """Half the squared distance of the cosine to the own vertex from 1."""
+    """Half the squared distance from 1 of the cosine between feature and vertex of the class."""
     return losses.dot_regression(batch.features, batch.labels, batch.classifier)
 
 
@@ -77,7 +88,7 @@ def ride_of(experts: int) -> Loss:
     """RIDE with so many experts."""
 
     def ride(batch: Batch) -> Tensor:
-        """LDAM of each expert, less what tells it from their mean."""
+        """LDAM of each expert, less the divergence of its output from the mean output."""
         return losses.ride(
             models.expert_scores(batch.features, batch.classifier, experts),
             batch.labels,
@@ -95,42 +106,42 @@ def ride_of(experts: int) -> Loss:
 def contrastive(batch: Batch) -> Tensor:
     """Of the queries, plus the cross-entropy of the probe; the latter alone outside training."""
     probe = cross_entropy(batch)
-    seen = batch.embedded
-    if seen is None:
+    embedded, options = batch.embedded, batch.options
+    if embedded is None:
         return probe
-    positives, weight = (batch.options.get(name) for name in ("positives", "target_weight"))
     return probe + losses.supervised_contrastive(
-        seen.queries,
+        embedded.queries,
         batch.labels,
-        seen.views,
-        seen.keys,
-        seen.key_labels,
+        embedded.views,
+        embedded.keys,
+        embedded.key_labels,
         temperature=batch.number("temperature"),
-        positives=None if positives is None else int(positives),
-        targets=seen.targets,
-        target_weight=1.0 if weight is None else float(weight),
-        generator=seen.generator,
+        positives=int(options["positives"]) if "positives" in options else None,
+        targets=embedded.targets,
+        target_weight=float(options.get("target_weight", 1.0)),
+        target_as="positive" if options.get("target_as") == "positive" else "term",
+        generator=embedded.generator,
     )
 
 
-def parabola(done: float) -> float:
+def parabola(progress: float) -> float:
     """The share of the second branch in BBN, 1 − α, after a share of the epochs."""
-    return done**2
+    return progress**2
 
 
-def within(batch: Batch, seen: Centres) -> Tensor:
-    """L_W, eq. 13."""
-    return losses.within_class(batch.features, batch.labels, seen.centres)
+def within(batch: Batch, centres: Centres) -> Tensor:
+    """L_W of Liu et al. (2023), eq. 13: a sum over classes of the mean squared distance."""
+    return losses.within_class(batch.features, batch.labels, centres.centres)
 
 
-def between(batch: Batch, seen: Centres) -> Tensor:
-    """L_B, eq. 15, of the classes that the batch has."""
-    return losses.between_class(seen.centres, present=seen.present)
+def between(batch: Batch, centres: Centres) -> Tensor:
+    """L_B of Liu et al. (2023), eq. 15, of the classes that count as present."""
+    return losses.between_class(centres.centres, present=centres.present)
 
 
-def center(batch: Batch, seen: Centres) -> Tensor:
-    """The center loss of Wen et al. (2016)."""
-    return losses.center_loss(batch.features, batch.labels, seen.centres)
+def center(batch: Batch, centres: Centres) -> Tensor:
+    """The center loss of Wen et al. (2016): the mean squared distance over the batch."""
+    return losses.center_loss(batch.features, batch.labels, centres.centres)
 
 
 def tau_normalised(

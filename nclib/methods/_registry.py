@@ -7,6 +7,7 @@ from typing import Literal
 
 from nclib._names import unknown
 from nclib.methods import _parts
+from nclib.methods._credits import credited
 from nclib.methods._method import Contrast, Method, Option, SecondStage, SecondView, Term
 
 _DEFERRED = {
@@ -18,6 +19,11 @@ _TAU = {"tau": Option(1.0)}
 _GAMMA = {"gamma": Option(2.0)}
 _SMOOTHING = {"smooth_head": Option(0.4, high=0.99), "smooth_tail": Option(0.1, high=0.99)}
 _STAGE = {"second_epochs": Option(10, low=1, whole=True), "second_lr": Option(0.05, low=1e-9)}
+_CLASS_AWARE = {
+    "second_sampler": Option(
+        "class_aware", choices=("class_aware", "class_aware_cyclic"), added=True
+    )
+}
 _CENTRES = {
     "start_epoch": Option(0, epoch=True),
     "centres": Option("batch", choices=("batch", "ema", "learnable")),
@@ -33,6 +39,7 @@ _POSITIVES = {"positives": Option(6, whole=True)}
 _TARGETS = {
     "target_weight": Option(0.2),
     "target_epoch": Option(lambda epochs: epochs // 2, epoch=True),
+    "target_as": Option("term", choices=("term", "positive")),
 }
 _WITHIN = Term("lam_within", _parts.within)
 _BETWEEN = Term("lam_between", _parts.between)
@@ -109,12 +116,16 @@ def _retrained(base: Method, name: str, title: str, second: SecondStage) -> Meth
         title=title,
         base=base.name,
         second=second,
-        options={**base.options, **_STAGE},
+        options={
+            **base.options,
+            **_STAGE,
+            **(_CLASS_AWARE if second.sampler == "class_aware" else {}),
+        },
     )
 
 
 METHODS: dict[str, Method] = {
-    method.name: method
+    method.name: credited(method)
     for method in (
         _PLAIN,
         _CE,
@@ -170,7 +181,7 @@ METHODS: dict[str, Method] = {
         Method(
             "cb-focal",
             "CB Focal",
-            _parts.focal,
+            _parts.class_balanced_focal,
             weights="effective",
             options={**_GAMMA, "beta": _DEFERRED["beta"]},
         ),
@@ -183,7 +194,11 @@ METHODS: dict[str, Method] = {
                 "MiSLAS",
                 SecondStage("tuned", "class_balanced", _parts.label_aware_smoothing, "shift"),
             ),
-            options={**_STAGE, **_SMOOTHING},
+            options={
+                **_STAGE,
+                **_SMOOTHING,
+                "batch_norm": Option("shift", choices=("shift", "frozen")),
+            },
         ),
         Method(
             "etf-dr",
@@ -197,8 +212,6 @@ METHODS: dict[str, Method] = {
         _with(_LDAM_DRW, "ldam-drw-nc", "LDAM-DRW + NC", _WITHIN, _BETWEEN),
         _with(_LOGIT_ADJUST, "logit-adjust-nc", "Logit Adjust + NC", _WITHIN, _BETWEEN),
         *_RIDE,
-        # The paper does not say what its terms see of several experts: here, the features of all
-        # of them side by side.
         *(_with(m, f"{m.name}-nc", f"{m.title} + NC", _WITHIN, _BETWEEN) for m in _RIDE),
         Method(
             "bbn",

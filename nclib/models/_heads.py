@@ -22,10 +22,23 @@ Head = Callable[[int, int, bool], nn.Module]
 
 
 def linear_head(dim: int, num_classes: int, bias: bool) -> nn.Linear:
-    """Scores W h + b, with b = 0 at first."""
+    """Scores W h + b, with b = 0 at first, and W as ``torch.nn.Linear`` draws it."""
     head = nn.Linear(dim, num_classes, bias=bias)
     if bias:
         nn.init.zeros_(head.bias)
+    return head
+
+
+def kaiming_head(dim: int, num_classes: int, bias: bool) -> nn.Linear:
+    r"""Scores W h + b, with b = 0 and :math:`W_{kj} \sim N(0, 2/P)` at first.
+
+    As the released code of LDAM has it (its bias, though, starts as that of ``torch.nn.Linear``):
+    about 2.4 times as large as :func:`linear_head`, whose variance is :math:`1/(3P)`.
+
+    Source: He et al. (2015), "Delving deep into rectifiers", eq. (10); Cao et al. (2019).
+    """
+    head = linear_head(dim, num_classes, bias)
+    nn.init.kaiming_normal_(head.weight)
     return head
 
 
@@ -222,6 +235,7 @@ def _experts(count: int) -> Head:
 
 HEADS: dict[str, Head] = {
     "linear": linear_head,
+    "linear-kaiming": kaiming_head,
     "cosine": lambda dim, num_classes, bias: CosineHead(dim, num_classes),
     "etf": lambda dim, num_classes, bias: FixedETFHead(dim, num_classes),
     "probe": ProbeHead,

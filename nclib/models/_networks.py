@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from nclib._names import unknown
 from nclib.models._heads import HEADS, ExpertsHead, check_head
-from nclib.models._resnet import Branches, Experts, bbn_resnet32, resnet, ride_resnet32
+from nclib.models._resnet import Branches, Experts, bbn_resnet32, resnet32, ride_resnet32
 
 Trunk = Callable[[tuple[int, int, int], int], tuple[nn.Module, int]]
 
@@ -168,9 +168,9 @@ def _resnet18(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
     return network, 512
 
 
-def _resnet(blocks: int) -> Trunk:
-    """A ResNet with option-A shortcuts; ResNet-32 of width 16 is the published network."""
-    return lambda shape, width: resnet(shape[0], width, blocks)
+def _resnet32(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
+    """ResNet-32 with option-A shortcuts; that of width 16 is the published network."""
+    return resnet32(shape[0], width)
 
 
 def _experts(count: int) -> Trunk:
@@ -252,12 +252,11 @@ MODELS: dict[str, Trunk] = {
     "mlp-branches": _mlp_branches,
     "convnet": _convnet,
     "resnet18": _resnet18,
-    "resnet32": _resnet(5),
+    "resnet32": _resnet32,
     "resnet32-experts-2": _experts(2),
     "resnet32-experts-3": _experts(3),
     "resnet32-experts-4": _experts(4),
     "resnet32-branches": _branches,
-    "resnet38": _resnet(6),
     "resnext50": _resnext50,
     "resnext50-experts-2": _resnext50_experts(2),
     "resnext50-experts-3": _resnext50_experts(3),

@@ -118,17 +118,19 @@ class Branches(nn.Module):
         return 2 * torch.cat([(1 - self.share) * first, self.share * second], dim=1)
 
 
-def resnet(channels: int, width: int, blocks: int) -> tuple[nn.Module, int]:
-    """Three stages of so many blocks, of ``width``, twice and four times ``width`` channels.
+_BLOCKS = 5  # of a stage: with n blocks a stage, He et al. (2016) count 6n + 2 layers
 
-    He et al. have a width of 16: 16-32-64, so features of dimension 64; with n blocks a stage they
-    count 6n + 2 layers. Convolutions start from Kaiming's normal distribution, of variance 2 over
-    the inputs of a unit.
+
+def resnet32(channels: int, width: int) -> tuple[nn.Module, int]:
+    """Three stages of five blocks, of ``width``, twice and four times ``width`` channels.
+
+    He et al. have a width of 16: 16-32-64, so features of dimension 64. Convolutions start from
+    Kaiming's normal distribution, of variance 2 over the inputs of a unit.
     """
     network = nn.Sequential(
-        *_stem(channels, width, blocks),
-        *_stage(width, 2 * width, blocks),
-        *_stage(2 * width, 4 * width, blocks),
+        *_stem(channels, width),
+        *_stage(width, 2 * width),
+        *_stage(2 * width, 4 * width),
         *_pooling(),
     )
     return _initialised(network), 4 * width
@@ -161,16 +163,16 @@ def bbn_resnet32(channels: int, width: int) -> tuple[nn.Module, int]:
     return _initialised(Branches(stem, first, second)), 8 * width
 
 
-def _stem(channels: int, width: int, blocks: int = 5) -> list[nn.Module]:
+def _stem(channels: int, width: int) -> list[nn.Module]:
     """The first convolution and the first stage, at full resolution."""
     first = nn.Conv2d(channels, width, 3, padding=1, bias=False)
-    stage = [Block(width, width, 1) for _ in range(blocks)]
+    stage = [Block(width, width, 1) for _ in range(_BLOCKS)]
     return [first, nn.BatchNorm2d(width), nn.ReLU(inplace=True), *stage]
 
 
-def _stage(inputs: int, outputs: int, blocks: int = 5) -> list[nn.Module]:
-    """So many blocks, the first at half the resolution."""
-    return [Block(inputs, outputs, 2), *(Block(outputs, outputs, 1) for _ in range(blocks - 1))]
+def _stage(inputs: int, outputs: int) -> list[nn.Module]:
+    """Five blocks, the first at half the resolution."""
+    return [Block(inputs, outputs, 2), *(Block(outputs, outputs, 1) for _ in range(_BLOCKS - 1))]
 
 
 def _pooling() -> list[nn.Module]:

@@ -6,6 +6,7 @@ configurations of its trained networks. What every paper needs stands here.
 
 from nclib.papers._claim import Check, Claim, Evidence, Verdict, judge
 from nclib.papers._comparison import Comparison, EffectVerdict, Measured, ShownTable
+from nclib.papers._differences import differences_markdown
 from nclib.papers._effects import Effect, Setting, margin, margin_in
 from nclib.papers._grid import read_grid
 from nclib.papers._paper import Paper
@@ -34,6 +35,7 @@ __all__ = [
     "Verdict",
     "claim",
     "claims",
+    "differences_markdown",
     "judge",
     "margin",
     "margin_in",

@@ -69,6 +69,9 @@ class RunConfig(BaseModel):
     width: int = 64  #: Of its layers, as ``models.build`` says.
     feature_dim: int = 64  #: P, the dimension of the features.
     feature_layer: Literal["linear", "relu", "native"] = "linear"  #: As ``models.build`` names it.
+    #: First weights of a linear head: as ``torch.nn.Linear`` draws them, or Kaiming's normal ones;
+    #: a second stage's new head has the former.
+    head_init: Literal["uniform", "kaiming"] = "uniform"
 
     loss: Literal["mse", "ce"] = "mse"  #: Half the squared distance, or cross-entropy.
     lam_w: float = 0.0  #: Penalty on the classifier.
@@ -76,12 +79,15 @@ class RunConfig(BaseModel):
     lam_b: float = 0.0  #: Penalty on the bias; 0: a free bias, inf: none.
     weight_decay: float = 0.0  #: Of the parameters below the features.
 
-    optimizer: Literal["sgd", "adamw"] = "sgd"  #: AdamW keeps its usual β.
+    #: ``nesterov``: SGD with Nesterov's momentum; AdamW keeps its usual β.
+    optimizer: Literal["sgd", "nesterov", "adamw"] = "sgd"
     lr: float = 0.05  #: Learning rate after the warm-up.
     momentum: float = 0.9  #: Of SGD.
     schedule: Literal["cosine", "constant", "step"] = "cosine"  #: After the warm-up.
-    milestones: tuple[int, ...] = ()  #: Epochs after which ``step`` divides the rate by ten.
+    #: Epochs after which ``step`` divides the rate by ten; one that stands twice, by a hundred.
+    milestones: tuple[int, ...] = ()
     warmup_epochs: int = 0  #: Epochs in which the learning rate rises to its full value.
+    warmup_by: Literal["step", "epoch"] = "step"  #: It rises at every step, or every epoch.
     epochs: int  #: Passes over the training images.
     batch_size: int = 128  #: Images a step.
     mixup: float = 0.0  #: α of the mixing weight's Beta(α, α); 0: none.
@@ -242,6 +248,8 @@ class RunConfig(BaseModel):
                 f"warmup_epochs is {self.warmup_epochs}, expected at most epochs = {self.epochs}"
             )
         self._check_schedule()
+        if self.optimizer == "nesterov" and not self.momentum:
+            raise ValueError("optimizer is 'nesterov' with momentum 0, expected a positive one")
         if self.optimizer == "adamw":
             self._want_defaults("momentum", why="optimizer is 'adamw'")
         self._check_imbalance(known)
@@ -266,14 +274,18 @@ class RunConfig(BaseModel):
                 f"milestones is {self.milestones} with schedule {self.schedule!r}, expected some "
                 f"with 'step' and none otherwise"
             )
-        if list(self.milestones) != sorted(set(self.milestones)):
-            raise ValueError(f"milestones is {self.milestones}, expected epochs in rising order")
+        if list(self.milestones) != sorted(self.milestones):
+            raise ValueError(
+                f"milestones is {self.milestones}, expected epochs none of which is before the last"
+            )
         for milestone in self.milestones:
             if not 0 < milestone < self.epochs:
                 raise ValueError(
                     f"milestone {milestone} is beyond the schedule: expected 1 to "
                     f"{self.epochs - 1} (epochs is {self.epochs})"
                 )
+        if self.warmup_epochs == 0:
+            self._want_defaults("warmup_by", why="warmup_epochs is 0")
 
     def _check_imbalance(self, known: data.DatasetInfo) -> None:
         if known.read is None and (self.imbalance != 1 or self.per_class is not None):
@@ -300,7 +312,10 @@ class RunConfig(BaseModel):
                 f"feature_dim is {self.feature_dim}, but model {self.model!r} of width "
                 f"{self.width} has native features of dimension {own}"
             )
-        models.check_head(method.head, known.num_classes, self.feature_dim)
+        if method.head != "linear":
+            why = f"the head of method {self.method!r} is {method.head!r}"
+            self._want_defaults("head_init", why=why)
+        models.check_head(self.head, known.num_classes, self.feature_dim)
         self._check_views(method, known)
         if self.options.get("terms_on") == "clean" and not self.mixup:
             raise ValueError(
@@ -339,6 +354,12 @@ class RunConfig(BaseModel):
     def options(self) -> dict[str, float | str]:
         """The method's options by name."""
         return dict(self.method_options)
+
+    @property
+    def head(self) -> str:
+        """The key of ``nclib.models.HEADS``: the method's head, with its first weights."""
+        head: str = methods.known(self.method).head
+        return head if self.head_init == "uniform" else f"{head}-{self.head_init}"
 
     @property
     def trains(self) -> str:

@@ -161,8 +161,8 @@ def _train(
 
     def watch(seen: int, loss: float, accuracy: float) -> None:
         spent = seconds + time.perf_counter() - began
-        part = epoch - 1 + seen / len(run.labels)
-        speed = (part - first) * len(run.labels) / spent
+        part = epoch - 1 + seen / run.shown
+        speed = (part - first) * run.shown / spent
         so_far = {"epoch": part, "loss": loss, "train_accuracy": accuracy}
         shown.update(so_far, speed, collapse["train"])
 
@@ -185,7 +185,7 @@ def _train(
             told = stop()
             if (epoch - first) % checkpoint_every == 0 or epoch == last or told:
                 save(None)
-            speed = len(epochs) * len(run.labels) / seconds
+            speed = len(epochs) * run.shown / seconds
             shown.update(entry, speed, collapse["train"])
             if told and epoch < last:
                 raise StoppedError(f"run {config.id} stopped after epoch {epoch} of {last}; {kept}")
@@ -307,7 +307,7 @@ def _record(run: Run, course: _Course) -> RunRecord:
     if _precision.is_rounded(config.precision, run.device.type):
         origin["bf16"] = "rounded float32"
     if seconds:
-        origin["images_per_second"] = round(len(epochs) * len(run.labels) / seconds)
+        origin["images_per_second"] = round(len(epochs) * run.shown / seconds)
     return RunRecord(config, epochs, final, collapse, found, origin)
 
 

@@ -24,6 +24,8 @@ from nclib.train._schedule import learning_rate
 
 _LOOK_EVERY = 50, 1.0  # steps or seconds; on an accelerator, looking at a loss waits for it
 
+_LISTS = 250_000  # the stream of a sampler that goes on over epochs, beyond those of the epochs
+
 Watch = Callable[[int, float, float], None]
 
 
@@ -62,6 +64,7 @@ class Run:
         pixels = data.statistics(config.dataset, config.normalisation)
         # On the device, since what is copied there in a step waits for the one before.
         self.mean, self.std = (torch.tensor(values, device=self.device) for values in pixels)
+        self.shown = data.epoch_length(self.stage.sampler, self.labels)  # images of an epoch
         self.counts = self.labels.bincount(minlength=self.info.num_classes)
         if network is None:
             self.network = _stage.build(config, self.info)
@@ -134,7 +137,7 @@ class Run:
         stop: Callable[[], bool],
         watch: Watch | None = None,
     ) -> dict[str, float] | Position:
-        """One pass over as many images as there are; the means of what the minibatches gave.
+        """One epoch; the means of what the minibatches gave.
 
         Args:
             epoch: its number, from 1.
@@ -145,7 +148,7 @@ class Run:
         """
         config = self.stage.schedule
         draws = generator(config.seed, epoch)
-        views = [order.split(config.batch_size) for order in self._orders(draws)]
+        views = [order.split(config.batch_size) for order in self._orders(draws, epoch)]
         steps = len(views[0])
         begin, loss, correct = 0, 0.0, 0.0
         if position is not None:
@@ -185,12 +188,16 @@ class Run:
                 return Position(number + 1, draws.get_state(), loss, correct)
         _processes.same_buffers(self.network, self.averaged.network if self.averaged else None)
         self._check_scores(inputs[0], step, epoch, rate)
-        count = len(self.labels)
-        return {"loss": loss / count, "train_accuracy": correct / count, "lr": rate}
+        return {"loss": loss / self.shown, "train_accuracy": correct / self.shown, "lr": rate}
 
-    def _orders(self, draws: torch.Generator) -> list[Tensor]:
+    def _orders(self, draws: torch.Generator, epoch: int) -> list[Tensor]:
         """The images of an epoch, and those that stand beside them, if any do."""
-        order = data.sampler(self.stage.sampler, self.labels, generator=draws)
+        kind = self.stage.sampler
+        if data.SAMPLERS[kind].continues:
+            lists, before = generator(self.config.seed, _LISTS), epoch - 1 - self.stage.start
+            order = data.sampler(kind, self.labels, generator=lists, epoch=before)
+        else:
+            order = data.sampler(kind, self.labels, generator=draws)
         view = self.stage.second_view
         if view is None:
             return [order]

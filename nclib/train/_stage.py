@@ -54,9 +54,9 @@ def stage(config: RunConfig) -> Stage:
     return Stage(
         config.epochs,
         config.model_copy(update=again),
-        method.second.sampler,
+        str(config.options.get("second_sampler", method.second.sampler)),
         frozen=True,
-        statistics=method.second.batch_norm == "shift",
+        statistics=config.options.get("batch_norm", method.second.batch_norm) == "shift",
     )
 
 
@@ -71,7 +71,7 @@ def build(config: RunConfig, info: data.DatasetInfo) -> Classifier:
             width=config.width,
             feature_dim=config.feature_dim,
             feature_layer=config.feature_layer,
-            head=known(config.method).head,
+            head=config.head,
             bias=config.lam_b != float("inf"),
         )
 
@@ -134,6 +134,12 @@ def optimizer(
     if others is not None:
         groups.append({"params": list(others.parameters()), "weight_decay": config.weight_decay})
     fused = next(network.parameters()).is_cuda or None  # one kernel for all parameters
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, fused=fused)
-    return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
+    return torch.optim.SGD(
+        groups,
+        lr=config.lr,
+        momentum=config.momentum,
+        nesterov=config.optimizer == "nesterov",
+        fused=fused,
+    )

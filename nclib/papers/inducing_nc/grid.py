@@ -2,7 +2,8 @@ r"""The trained networks of the chapters on inducing neural collapse, as configu
 
 Every profile scales the same schedule: SGD with momentum 0.9, the learning rate cut to a tenth
 after 80 % and again after 90 % of the epochs, deferred re-weighting after 80 %. The strengths of
-:math:`L_W` and :math:`L_B` and the epoch of their start are those of the paper's Table 1.
+:math:`L_W` and :math:`L_B` and the epoch of their start are those of the paper's Table 1. At the
+paper profile a method of others is trained as its authors train it, where their code says how.
 """
 
 from __future__ import annotations
@@ -48,9 +49,43 @@ _IMAGENET: dict[str, Any] = {  # long-tailed as it is published, and streamed
     "lr": 0.05,
     "batch_size": 256,
 }
-# Epochs, as TSC's authors train; they have no FCL on ImageNet-LT.
+# Epochs, as TSC's authors train (they have no FCL on ImageNet-LT), and RIDE's.
 _LONG = {"fcl": 1000, "kcl": 1000, "tsc": 1000}
-_LONG_IMAGENET = {"kcl": 200, "tsc": 400}
+_EPOCHS_IMAGENET = {
+    "kcl": 200,
+    "tsc": 400,
+    **{f"ride-{n}{terms}": 100 for n in (2, 3, 4) for terms in ("", "-nc")},
+}
+# What released code has at the paper profile: fields, milestones in tenths of the epochs; options.
+_LDAM_CODE: dict[str, Any] = {"weight_decay": 2e-4, "warmup_by": "epoch"}
+_CODE: dict[str, dict[str, Any]] = {
+    "ldam-drw": {**_LDAM_CODE, "tenths": (8, 8, 9, 9)},
+    "bbn": {"weight_decay": 2e-4, "optimizer": "nesterov", "tenths": (6, 6, 8, 8)},
+    "ride": {"optimizer": "nesterov", "warmup_by": "epoch", "tenths": (8, 8, 9, 9)},
+    "mislas": _LDAM_CODE,
+    "etf-dr": _LDAM_CODE,
+    "arb": _LDAM_CODE,
+}
+_CODE_IMAGENET: dict[str, dict[str, Any]] = {
+    "ride": {
+        "optimizer": "nesterov",
+        "warmup_by": "epoch",
+        "warmup_epochs": 5,
+        "weight_decay": 2e-4,
+        "lr": 0.1,
+        "schedule": "step",
+        "tenths": (6, 8),
+    }
+}
+_SMOOTHING = {  # of MiSLAS: head and tail
+    ("cifar10", 100.0): (0.3, 0.0),
+    ("cifar10", 10.0): (0.1, 0.0),
+    ("cifar100", 100.0): (0.4, 0.1),
+    ("cifar100", 10.0): (0.2, 0.0),
+    ("imagenet-lt", 1.0): (0.3, 0.0),
+}
+_CODE_EPOCHS = 200  # the released code of the paper: its schedule, of so many epochs
+_CODE_DRW, _CODE_DROPS, _CODE_WARMUP = 70, (115, 175), 5
 _NOISY = ("ce", "ce-nc", "ce-drw", "nc-drw")  # the methods of Table 6
 
 _COMMON = {"paper": "inducing-nc", "schedule": "step", "lr": 0.1, "feature_layer": "native"}
@@ -100,32 +135,66 @@ def config(
         changes: fields of the run; the schedule follows ``epochs``.
     """
     fields = {**_COMMON, **_PROFILES[profile], "profile": profile, "method": method}
+    fields["tenths"] = (8, 9)
     if changes.get("dataset") == "imagenet-lt":
         fields |= _IMAGENET
+    if profile == "paper":
+        code = _CODE_IMAGENET if changes.get("dataset") == "imagenet-lt" else _CODE
+        fields |= code.get(_family(method), {})
     fields |= changes
     fields["model"] = _model(fields["model"], method)
-    epochs, info = fields["epochs"], data.info(fields["dataset"])
+    epochs, info, tenths = fields["epochs"], data.info(fields["dataset"]), fields.pop("tenths")
+    milestones = tuple(tenth * epochs // 10 for tenth in tenths)
     fields = {
         **_network(fields["model"], method, info),
         "weight_decay": WEIGHT_DECAY["released"],
-        "milestones": (8 * epochs // 10, 9 * epochs // 10) if fields["schedule"] == "step" else (),
+        "milestones": milestones if fields["schedule"] == "step" else (),
         "warmup_epochs": max(1, epochs // 40),
         # A second stage too: so it starts from the network that is in the table.
         "noise": _noise(fields["dataset"]) if {method, METHODS[method].base} & {*_NOISY} else (),
         **fields,
     }
     within, between = _LAMBDAS[fields["dataset"]]
-    ours = {
+    ours: dict[str, float | str] = {
         "drw_epoch": 8 * epochs // 10,
         "lam_within": within,
         "lam_between": between,
-        "lam_center": within,
+        # A mean over the batch, where L_W is a sum over classes: alike on a balanced batch.
+        "lam_center": info.num_classes * within,
         "start_epoch": epochs // 2 if fields["dataset"] in _LATE else 0,
         "second_epochs": min(10, epochs // 4),
     }
+    if profile == "paper":
+        ours |= _code_options(_family(method), fields["dataset"], fields["imbalance"])
     taken = {name: value for name, value in ours.items() if name in METHODS[method].options}
     fields["method_options"] = {**taken, **options}
     return RunConfig.model_validate(fields)
+
+
+def _family(method: str) -> str:
+    """The method of others that one is, or adds the paper's terms to."""
+    return "ride" if method.startswith("ride-") else method.removesuffix("-nc")
+
+
+def _code_options(family: str, dataset: str, imbalance: float) -> dict[str, float | str]:
+    """Options that the released code of a method has on a data set."""
+    options: dict[str, float | str] = {}
+    if family == "ride":
+        options = {"diversity": 0.45} if dataset == "cifar100" else {}
+        if dataset == "imagenet-lt":
+            options = {"spread": 0.02}
+    elif family == "tsc":
+        options = {"target_as": "positive"}
+    elif family in ("ce-crt", "ce-lws"):  # theirs is 0.2 with batches of 512
+        options = {"second_sampler": "class_aware_cyclic", "second_lr": 0.1}
+        options |= {"second_epochs": 5} if family == "ce-lws" else {}
+    elif family == "mislas":
+        options = {"second_lr": 0.1}
+        if dataset == "cifar10":
+            options["batch_norm"] = "frozen"
+        if (dataset, imbalance) in _SMOOTHING:
+            options["smooth_head"], options["smooth_tail"] = _SMOOTHING[dataset, imbalance]
+    return options
 
 
 def _noise(dataset: str) -> tuple[float, ...]:
@@ -145,7 +214,7 @@ def _network(model: str, method: str, info: data.DatasetInfo) -> dict[str, Any]:
     if "-" in model:
         width = 16 if model.startswith("resnet32") else 64
         return {"width": width, "feature_dim": models.native_dim(model, info.shape, width)}
-    if model in ("resnet32", "resnet38"):
+    if model == "resnet32":
         wide = method == "etf-dr" and info.num_classes > 64
         return {"width": 32, "feature_dim": 128} if wide else {"width": 16, "feature_dim": 64}
     return {"feature_dim": {"mlp": 64, "resnet18": 512, "resnext50": 2048}[model]}
@@ -173,7 +242,7 @@ def of(source: Source, profile: Profile, seed: int, **changes: Any) -> RunConfig
 def epochs_of(profile: Profile, method: str, dataset: str = "cifar10") -> int:
     """How long a method is trained for the tables."""
     usual: int = _PROFILES[profile]["epochs"]
-    longer = _LONG_IMAGENET if dataset == "imagenet-lt" else _LONG
+    longer = _EPOCHS_IMAGENET if dataset == "imagenet-lt" else _LONG
     return longer.get(method, usual) if profile == "paper" else usual
 
 
@@ -253,6 +322,9 @@ def _laptop(seeds: Sequence[int], changes: dict[str, Any]) -> Iterable[RunConfig
     # What the choices of the released code do; re-training takes minutes.
     yield from retraining("laptop", seed=seeds[0], **changes).values()
     yield from variants("laptop", seed=seeds[0], **changes).values()
+    # What the choices of other authors do.
+    for pair in choices_of_authors(seed=seeds[0], **changes).values():
+        yield from pair
     for readings in zip(*mixed_terms("laptop", seeds=seeds, **changes).values(), strict=True):
         yield from readings
 
@@ -296,9 +368,11 @@ def variants(profile: Profile, *, seed: int = 0, **changes: Any) -> dict[str, Ru
 
     On real images all of them in bfloat16, which is half the time where there are instructions for
     it. The code divides :math:`L_W` by K, which is to divide :math:`\lambda_1`; together with its
-    learnable centres these are its two terms exactly. Its network has one more block a stage than a
-    ResNet-32. Of the two ways to normalise CIFAR's pixels, the one that
-    the profile does not have is a variant too.
+    learnable centres these are its two terms exactly. Its script re-weights from epoch 70 on, cuts
+    the learning rate at 115 and 175 (of 200, here in proportion), and warms up for five epochs, in
+    each of which the rate is constant; its linear layer begins with Kaiming's normal weights. Of
+    the two ways to normalise CIFAR's pixels, the one that the profile does not have is a variant
+    too.
     """
     mixup = _MIXUP if profile == "paper" else 0.0
     precision = "32-true" if profile == "smoke" else "bf16-mixed"
@@ -320,13 +394,55 @@ def variants(profile: Profile, *, seed: int = 0, **changes: Any) -> dict[str, Ru
         ),
         "without mixup" if mixup else "with mixup": switched(mixup=0.0 if mixup else _MIXUP),
         "weight decay 0.005": switched(weight_decay=WEIGHT_DECAY["printed"]),
+        "DRW from 70 of 200": switched({"drw_epoch": _of_its_code(_CODE_DRW, stated.epochs)}),
+        "drops: 115, 175 of 200": switched(
+            milestones=tuple(_of_its_code(epoch, stated.epochs) for epoch in _CODE_DROPS)
+        ),
+        "warm-up: 5, by epoch": switched(
+            warmup_by="epoch", warmup_epochs=min(_CODE_WARMUP, stated.epochs)
+        ),
+        "head: Kaiming normal": switched(head_init="kaiming"),
     }
     if data.info(stated.dataset).usual is not None:
         other = "own" if stated.normalisation == "usual" else "usual"
         choices[f"pixels: {other} deviation"] = switched(normalisation=other)
-    if stated.model == "resnet32":
-        choices["one more block a stage"] = switched(model="resnet38")
     return choices
+
+
+def _of_its_code(epoch: int, epochs: int) -> int:
+    """An epoch of the released script, in proportion to another length of training."""
+    return epoch * epochs // _CODE_EPOCHS
+
+
+def choices_of_authors(
+    *, seed: int = 0, **changes: Any
+) -> dict[tuple[str, str], tuple[RunConfig, RunConfig]]:
+    """What choices of other methods' authors change, one at a time, at the laptop profile.
+
+    Returns:
+        by method and choice: the run as this book has it, and with that choice.
+    """
+    short = {"seed": seed, **changes}
+    mislas = {**short, "precision": "bf16-mixed"}
+
+    def run(method: str, fields: dict[str, Any] = short, **options: float | str) -> RunConfig:
+        return config("laptop", method, options=options, **fields)
+
+    stated = run("mislas", mislas)
+    drops = (stated.epochs * 8 // 10,) * 2 + (stated.epochs * 9 // 10,) * 2
+    smoothing = dict(zip(("smooth_head", "smooth_tail"), _SMOOTHING["cifar10", 100.0], strict=True))
+    choices = {
+        ("mislas", "smoothing"): run("mislas", mislas, **smoothing),
+        ("mislas", "batch norm"): run("mislas", mislas, batch_norm="frozen"),
+        ("mislas", "rate"): run("mislas", mislas, second_lr=0.1),
+        ("ldam-drw", "drops"): run("ldam-drw", {**short, "milestones": drops}),
+        ("ldam-drw", "decay"): run("ldam-drw", {**short, "weight_decay": 2e-4}),
+        ("etf-dr", "decay"): run("etf-dr", {**short, "weight_decay": 2e-4}),
+    }
+    return {
+        (method, choice): (stated if method == "mislas" else run(method), theirs)
+        for (method, choice), theirs in choices.items()
+    }
 
 
 def schedules(
@@ -383,10 +499,16 @@ def mixed_terms(
 
 
 def retraining(profile: Profile, *, seed: int = 0, **changes: Any) -> dict[str, RunConfig]:
-    """NC-DRW-cRT with batch-norm statistics that stay (first), and that move as in its code."""
+    """NC-DRW-cRT with batch-norm statistics that stay (first), and two choices of its code.
+
+    There they move, and the class-aware sampler shows more images, in lists that go on.
+    """
     mixup = _MIXUP if profile == "paper" else 0.0
     fields = {"seed": seed, "mixup": mixup, **changes}
     return {
         "statistics stay": config(profile, "nc-drw-crt", **fields),
         "statistics move": config(profile, "nc-drw-crt-shift", **fields),
+        "class-aware, cyclic": config(
+            profile, "nc-drw-crt", options={"second_sampler": "class_aware_cyclic"}, **fields
+        ),
     }
