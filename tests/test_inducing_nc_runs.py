@@ -230,7 +230,7 @@ CODE = [
 
 @pytest.mark.parametrize(("method", "dataset", "ratio", "values"), CODE)
 def test_methods_of_others_are_trained_as_their_authors_do(method, dataset, ratio, values):
-    source = Source(method, dataset, float(ratio))
+    source = Source(method=method, dataset=dataset, imbalance=float(ratio))
     run = chapter.of(source, "paper", 0)
     found = {**run.model_dump(), **run.options}
     assert {name: found[name] for name in values} == values
