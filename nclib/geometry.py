@@ -17,6 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nclib._scale import rescaled, rescaled_rows
+
 __all__ = [
     "ShiftedSimplexETF",
     "centring_matrix",
@@ -249,7 +251,7 @@ def fit_shifted_simplex_etf(means: Tensor) -> ShiftedSimplexETF:
     """
     vectors = _check_vectors("means", means)
     eps = torch.finfo(means.dtype).eps if means.is_floating_point() else 0.0
-    means, unit = _rescaled(vectors)
+    means, unit = rescaled(vectors)
     num_classes = len(means)
     centre = means.mean(0)
     centred = means - centre
@@ -294,6 +296,7 @@ def etf_distance(gram: Tensor) -> float:
     num_classes = len(gram)
     if gram.shape[1] != num_classes:
         raise ValueError(f"a Gram matrix is square, got shape {tuple(gram.shape)}")
+    gram, _ = rescaled(gram)
     etf = centring_matrix(num_classes).to(gram.device) / math.sqrt(num_classes - 1)
     return float((gram / gram.norm() - etf).norm())
 
@@ -321,10 +324,12 @@ def pairwise_angles(means: Tensor, *, centre: bool = True) -> Float[Tensor, "K K
             [120.,   0., 120.],
             [120., 120.,   0.]], dtype=torch.float64)
     """
-    means, _ = _rescaled(_check_vectors("means", means))
+    vectors = _check_vectors("means", means)
     if centre:
-        means, _ = _rescaled(means - means.mean(0))
-    unit = means / means.norm(dim=1, keepdim=True)
+        vectors, _ = rescaled(vectors)
+        vectors = vectors - vectors.mean(0)
+    vectors = rescaled_rows(vectors)  # an angle is free of the length of either vector
+    unit = vectors / vectors.norm(dim=1, keepdim=True)
     exact = "donot_use_mm_for_euclid_dist"  # a product of matrices would cancel at small angles
     apart = torch.cdist(unit, unit, compute_mode=exact)
     together = torch.cdist(unit, -unit, compute_mode=exact)
@@ -388,9 +393,3 @@ def _check_vectors(name: str, vectors: Tensor) -> Float[Tensor, "K P"]:
     if not bool(vectors.isfinite().all()):
         raise ValueError("expected finite vectors, got NaN or infinity among them")
     return vectors
-
-
-def _rescaled(vectors: Float[Tensor, "K P"]) -> tuple[Float[Tensor, "K P"], float]:
-    """The vectors over their largest entry, whose squares neither under- nor overflow; and it."""
-    largest = float(vectors.abs().max()) if vectors.numel() else 0.0
-    return (vectors / largest, largest) if largest > 0 else (vectors, 1.0)

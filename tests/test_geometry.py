@@ -230,6 +230,25 @@ def test_units_of_the_means_change_no_shape(unit):
     assert close(pairwise_angles(means), pairwise_angles(means / unit))
 
 
+@pytest.mark.parametrize("unit", [5e-324, 1e-160, 1e-30, 1e30, 1e160, 1e300])
+def test_units_change_no_etf_distance(unit):
+    gram = torch.randn(5, 5, generator=seeded(0), dtype=torch.float64).round(decimals=1) * 10
+    gram = gram.round() * unit  # whole numbers, which subnormal units hold too
+    exact = gram / unit
+    etf = centring_matrix(5) / 2
+    assert etf_distance(gram) == pytest.approx(float((exact / exact.norm() - etf).norm()))
+
+
+@pytest.mark.parametrize("lengths", [(1.0, 1e-200), (1e200, 1e-200), (1e-310, 1e300)])
+@pytest.mark.parametrize("degrees", [1e-3, 60.0, 135.0])
+def test_lengths_of_the_vectors_change_no_angle(lengths, degrees):
+    radians = math.radians(degrees)
+    rows = torch.tensor([[1, 0], [math.cos(radians), math.sin(radians)]], dtype=torch.float64)
+    rows *= torch.tensor(lengths, dtype=torch.float64)[:, None]
+    angle = float(pairwise_angles(rows, centre=False)[0, 1])
+    assert angle == pytest.approx(degrees, rel=1e-9)
+
+
 def test_complex_means_are_refused():
     for function in (fit_shifted_simplex_etf, pairwise_angles, etf_distance):
         with pytest.raises(TypeError, match="must be real, got"):

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nclib._scale import magnitude, unit_of
 from nclib.metrics._products import padded
 from nclib.metrics._report import ClassSpan, pair_distances
 
@@ -28,8 +29,8 @@ class Agreement:
         self,
         means: Float[Tensor, "K P"],
         span: ClassSpan,
-        weight: Tensor,
-        bias: Tensor | None,
+        weight: Float[Tensor, "K P"],
+        bias: Float[Tensor, " K"] | None,
         dtype: torch.dtype,
     ) -> None:
         equal = span.distances <= span.resolution
@@ -39,18 +40,18 @@ class Agreement:
         self.coordinates = span.coordinates.to(dtype)
         self.half_norms = (span.coordinates.square().sum(1) / 2).to(dtype)
 
-        weight = weight.detach().to(means)
         logits = means @ weight.T
         if bias is not None:
-            logits = logits + bias.detach().to(means)
+            logits = logits + bias
         # A constant per row changes no decision, and its size would cost digits.
         logits = logits - logits.mean(1, keepdim=True)
         best, self.choice = logits.max(1)
         radii = (best[:, None] - logits) / pair_distances(weight, weight @ weight.T)[self.choice]
         radii.scatter_(1, self.choice[:, None], torch.inf)
         self.choice_radius = (_SAFETY * radii.nan_to_num(0.0, posinf=torch.inf).amin(1)).to(dtype)
-        self.logits = logits.to(dtype)
-        self.weight = padded(weight.T).to(dtype)
+        unit = max(1.0, unit_of(magnitude(logits)))  # a large bias: float32 holds it beside W r
+        self.logits = (logits / unit).to(dtype)
+        self.weight = padded(weight.T / unit).to(dtype)
 
     def count(
         self,

@@ -1,5 +1,6 @@
 """Collapse of a matrix of features, in two readings of it."""
 
+import functools
 import math
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 from torch.nn.functional import embedding_bag
 
+from nclib._scale import is_ordinary, magnitude, unit_of
 from nclib.metrics import _validate
 from nclib.metrics._agreement import Agreement
 from nclib.metrics._products import full_precision, padded, working_dtype
@@ -19,6 +21,7 @@ from nclib.metrics._report import (
     class_span,
     collapse_report,
     refined,
+    scaled_classifier,
 )
 
 _SEGMENT = 64  # rows summed in the features' own precision before float64 takes over
@@ -48,7 +51,9 @@ def measure(
     (float64 for float64 features), with neither autocast nor TF32. Working on residuals keeps the
     scatter right to about 1e-6 relative however small it is beside the means, as long as the
     features' own precision resolves it. Means closer than 16 units of rounding of the largest mean
-    count as equal, and the rank of :math:`\Sigma_B` is decided likewise.
+    count as equal, and the rank of :math:`\Sigma_B` is decided likewise. Extreme features are read
+    again after division by a power of two, and an extreme classifier is divided likewise, so that
+    what is free of scale is right at every scale that the dtype holds.
 
     Args:
         features: (N, P), floating point, on any device that has float64.
@@ -90,26 +95,55 @@ def measure(
     counts = torch.bincount(labels, minlength=num_classes)
     _validate.check_counts(counts)
 
+    classifier = None if weight is None else (weight, bias)
+    read = functools.partial(_read, features, labels, counts, classifier, centring, chunk_size)
     with full_precision(features.device):
-        means = _class_sums(features, labels, counts) / counts[:, None]
-        if not bool(means.isfinite().all()):
-            raise _validate.nonfinite_error(features)
-        eps = torch.finfo(working_dtype(features)).eps
-        span = class_span(means, counts.double(), centring, eps)
-        agreement = None
-        if weight is not None:
-            agreement = Agreement(means, span, weight, bias, working_dtype(features))
-        moments, within, nc4 = _read_residuals(
-            features, labels, counts, means, span, agreement, chunk_size
-        )
-        if not bool(moments.variances.isfinite().all()):
-            raise _validate.nonfinite_error(features)
-        span = refined(span, moments.means)
-        return collapse_report(moments, span, within, weight, nc4, centring)
+        report = read()
+        if report is None:
+            largest = magnitude(features)
+            if not math.isfinite(largest):
+                raise _validate.nonfinite_error(features)
+            report = read(unit_of(largest, working_dtype(features)))
+    assert report is not None
+    return report
+
+
+def _read(
+    features: Float[Tensor, "N P"],
+    labels: Int[Tensor, " N"],
+    counts: Int[Tensor, " K"],
+    classifier: tuple[Tensor, Tensor | None] | None,
+    centring: str,
+    chunk_size: int | None,
+    unit: float | None = None,
+) -> CollapseReport | None:
+    """The report of features in a unit; without one, None if they are too extreme to be squared."""
+    as_they_are, unit = unit is None, unit or 1.0
+    means = _class_sums(features, labels, counts, unit) / counts[:, None]
+    largest = magnitude(means)  # not finite if any feature is not
+    if as_they_are and not (largest < 1 or is_ordinary(largest)):
+        return None
+    eps = torch.finfo(working_dtype(features)).eps
+    span = class_span(means, counts.double(), centring, eps)
+    weight, agreement = None, None
+    if classifier is not None:
+        weight, bias = scaled_classifier(*classifier, unit, means)
+        agreement = Agreement(means, span, weight, bias, working_dtype(features))
+    moments, within, nc4 = _read_residuals(
+        features, labels, counts, means, span, agreement, chunk_size, unit
+    )
+    largest = float((moments.means.square().sum(1) + moments.variances).max().sqrt())
+    if as_they_are and not is_ordinary(largest):
+        return None
+    span = refined(span, moments.means)
+    return collapse_report(moments, span, within, weight, nc4, centring, unit)
 
 
 def _class_sums(
-    features: Float[Tensor, "N P"], labels: Int[Tensor, " N"], counts: Int[Tensor, " K"]
+    features: Float[Tensor, "N P"],
+    labels: Int[Tensor, " N"],
+    counts: Int[Tensor, " K"],
+    unit: float,
 ) -> Float[Tensor, "K P"]:
     """Sums by class in float64, of float32 sums over segments of one class and at most 64 rows."""
     num_classes, dim = len(counts), features.shape[1]
@@ -128,14 +162,20 @@ def _class_sums(
     for chunk, (begin, end) in enumerate(pairwise(edges)):
         block = slice(chunk * size, (chunk + 1) * size)
         rows = order[begin:end]
-        if features.dtype == dtype:
+        if features.dtype == dtype and unit == 1:
             source = features
         else:
-            source = features[rows].to(dtype)
+            source = _in_unit(features[rows], unit)
             rows = torch.arange(end - begin, device=rows.device)
         partial = embedding_bag(rows, source, starts[block] - begin, mode="sum")
         sums.index_add_(0, classes[block], partial.double())
     return sums
+
+
+def _in_unit(rows: Float[Tensor, "B P"], unit: float) -> Float[Tensor, "B P"]:
+    """The rows as they are worked on."""
+    rows = rows.to(working_dtype(rows))
+    return rows if unit == 1 else rows / unit
 
 
 def _default_chunk(features: Tensor, width: int) -> int:
@@ -152,6 +192,7 @@ def _read_residuals(
     span: ClassSpan,
     agreement: Agreement | None,
     chunk_size: int | None,
+    unit: float,
 ) -> tuple[ClassMoments, Float[Tensor, " r"], float | None]:
     """Second reading: refined moments, residual variance along each axis, share of agreement."""
     dtype, device = working_dtype(features), features.device
@@ -165,18 +206,18 @@ def _read_residuals(
     energy = torch.zeros(basis.shape[1], dtype=torch.float64, device=device)
     agreed = torch.zeros((), dtype=torch.int64, device=device)
 
-    for rows, own in zip(features.split(size), labels.split(size), strict=True):
+    for rows, classes in zip(features.split(size), labels.split(size), strict=True):
         r = residuals[: len(rows)]
-        torch.index_select(table, 0, own, out=r)
-        torch.sub(rows.to(dtype), r, out=r)
+        torch.index_select(table, 0, classes, out=r)
+        torch.sub(_in_unit(rows, unit), r, out=r)
         lengths = vector_norm(r, dim=1)
-        drift.index_add_(0, own, r)
-        squares.index_add_(0, own, lengths.double().square())
+        drift.index_add_(0, classes, r)
+        squares.index_add_(0, classes, lengths.double().square())
         along = torch.mm(r, basis, out=products[: len(rows)])
         energy += vector_norm(along, dim=0).double().square()
         if agreement is not None:
             lengths_along = vector_norm(along, dim=1)
-            agreed += agreement.count(r, along[:, :rank], lengths, lengths_along, own)
+            agreed += agreement.count(r, along[:, :rank], lengths, lengths_along, classes)
 
     # The table is rounded and its sums were too: the mean residual of a class is what they missed.
     missed = drift.double() / counts[:, None]

@@ -1,19 +1,22 @@
 """Collapse measured batch by batch, over several processes."""
 
+import copy
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.linalg import vector_norm
 from torchmetrics import Metric
 from torchmetrics.utilities.distributed import gather_all_tensors
 
+from nclib._scale import magnitude, unit_of
 from nclib.metrics import _validate
 from nclib.metrics._agreement import Agreement
+from nclib.metrics._classifier import WatchedClassifier, fingerprint
 from nclib.metrics._products import full_precision, working_dtype
 from nclib.metrics._report import (
     ClassMoments,
@@ -21,6 +24,7 @@ from nclib.metrics._report import (
     CollapseReport,
     class_span,
     collapse_report,
+    scaled_classifier,
 )
 
 
@@ -39,18 +43,43 @@ class CollapseMetric(Metric):
     samples are kept too, N·P in the dtype in which they came, in the process that saw them (with
     ``compute_on_cpu=True``, in its main memory). ``nc4=False`` keeps none and leaves NC4 out.
 
+    The classifier is watched, not copied: ``compute`` uses its values at that time.
+
+    * A layer is watched with its bias, through casts, moves and new parameters.
+    * A parameter is watched through casts and moves. When its layer replaces it, ``compute``
+      refuses, unless something else keeps the old one alive (an optimiser does): a layer is safer.
+    * Other tensors are values: ``compute`` sees changes in place, and nothing else.
+    * A function is called at every ``compute``.
+
+    Layers and parameters are held weakly, and ``compute`` refuses when they no longer exist. A copy
+    of the metric or of its collection alone (``clone``, ``deepcopy``) watches the original; a copy
+    made together with the layer, as in a copy of the model that contains both, watches the copy of
+    the layer. The same holds for a bound method of a module; any other function is called as it is.
+    A pickle of the model watches the unpickled layer; pickled alone, only a metric that watches
+    values still has its classifier.
+
+    Sums are kept in float64 through every cast of the metric or of a module that contains it. They
+    are kept in a unit, a power of two that grows with the largest feature so far, so that they are
+    right at every scale that the features' dtype holds.
+
+    States of metrics with other settings are refused, by the setting's name: another K, P or
+    centring, a classifier with other values, samples kept here and not there. While a model is
+    loaded its layers may change after the metric, so the values of layers, parameters and functions
+    are not compared then. No two metrics ever share a compute group of a ``MetricCollection``.
+
     A device needs float64 to hold the state, so Apple's MPS does not work; features that are there
     have to be moved to the CPU first.
 
     Time for a batch of B samples: O(BP²), in float32 (float64 for float64 features). Where the
-    features fit in memory as one matrix, :func:`measure` is faster: O(BPK).
+    features fit in memory as one matrix, :func:`measure` is faster: O(BPK). ``forward`` takes twice
+    as long as ``update``.
 
     Args:
         num_classes: K, at least 2.
         dim: P.
-        weight: (K, P), the classifier; None leaves NC3 and NC4 out. It is shared, not copied:
-            ``compute`` uses its values at that time.
-        bias: (K,), its bias, shared likewise; None for zero.
+        weight: the classifier: a layer, a (K, P) parameter or tensor, or a function that returns a
+            layer, a weight or a pair of weight and bias; None leaves NC3 and NC4 out.
+        bias: (K,), with a parameter or tensor alone; None for zero.
         nc4: whether to keep the samples for NC4; of no effect without a classifier.
         centring: ``"class"`` or ``"sample"``, see :class:`CollapseReport`.
         kwargs: those of ``torchmetrics.Metric``.
@@ -58,7 +87,8 @@ class CollapseMetric(Metric):
     Raises:
         ValueError: if shapes disagree, the classifier is not finite or ``centring`` is unknown.
             ``update`` raises as :func:`measure` does and leaves the state as it was; ``compute``
-            raises when a class has no sample.
+            raises when a class has no sample or the classifier is gone; ``merge_state`` and
+            ``load_state_dict`` raise when the settings differ, and leave the state as it was.
 
     Source: Chan, Golub and LeVeque (1979) for the merging; the fields of :class:`CollapseReport`.
 
@@ -75,6 +105,7 @@ class CollapseMetric(Metric):
     higher_is_better = None
     full_state_update = False
 
+    settings: Tensor
     moments: Tensor
     rounding: Tensor
     features: list[Tensor]
@@ -85,23 +116,24 @@ class CollapseMetric(Metric):
         num_classes: int,
         dim: int,
         *,
-        weight: Tensor | None = None,
+        weight: Tensor | nn.Module | Callable[[], Any] | None = None,
         bias: Tensor | None = None,
         nc4: bool = True,
         centring: str = "class",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _validate.check_classifier(weight, bias, num_classes, dim)
+        self._classifier = WatchedClassifier(weight, bias)
+        _validate.check_classifier(*self._classifier(), num_classes, dim)
         _validate.check_centring(centring)
         self.num_classes = num_classes
         self.dim = dim
         self.centring = centring
-        self.weight = None if weight is None else weight.detach()
-        self.bias = None if bias is None else bias.detach()
         self.keeps_samples = nc4 and weight is not None
-        size = 2 * num_classes + num_classes * dim + dim**2
+        size = 1 + 2 * num_classes + num_classes * dim + dim**2
         merge = functools.partial(_merge, num_classes=num_classes, dim=dim)
+        # First, so that states which must not be merged are refused before anything is.
+        self.add_state("settings", self._settings(), dist_reduce_fx=_agreed)
         # One state: the parts of two sets of moments can only be merged together.
         self.add_state("moments", torch.zeros(size, dtype=torch.float64), dist_reduce_fx=merge)
         self.add_state("rounding", torch.zeros(()).double(), dist_reduce_fx="max")
@@ -118,84 +150,201 @@ class CollapseMetric(Metric):
         features = features.detach()
         labels = labels.to(features.device, torch.int64)
         _validate.check_labels(labels, self.num_classes)
+        largest = magnitude(features)
+        if not math.isfinite(largest):
+            raise _validate.nonfinite_error(features)
+        if self.moments.is_inference() and not torch.is_inference_mode_enabled():
+            self.moments = self.moments.clone()  # which may be written to here
         with full_precision(features.device):
-            present, own, sizes = labels.unique(return_inverse=True, return_counts=True)
-            exact = features.double()
-            means = exact.new_zeros(len(present), self.dim).index_add_(0, own, exact)
-            means /= sizes[:, None]
-            residuals = (exact - means[own]).to(working_dtype(features))
-            squares = means.new_zeros(len(present))
-            squares.index_add_(0, own, residuals.double().square().sum(1))
-            if not bool(squares.isfinite().all()):
-                raise _validate.nonfinite_error(features)
-
-            self.rounding.clamp_(min=torch.finfo(working_dtype(features)).eps)
             total = _unpack(self.moments, self.num_classes, self.dim)
-            before = total.counts[present]
-            share = sizes / (before + sizes)
+            unit = before = float(total.unit)
+            if largest:
+                unit = max(before, unit_of(largest))
+                _use_unit(total, before, unit)
+            present, position, sizes = labels.unique(return_inverse=True, return_counts=True)
+            exact = _in_unit(features, unit)
+            means = exact.new_zeros(len(present), self.dim).index_add_(0, position, exact)
+            means /= sizes[:, None]
+            residuals = (exact - means[position]).to(working_dtype(features))
+            squares = means.new_zeros(len(present))
+            squares.index_add_(0, position, residuals.double().square().sum(1))
+
+            earlier = total.counts[present]
+            share = sizes / (earlier + sizes)
             moved = means - total.means[present]
-            between = (before * share).sqrt()[:, None] * moved
-            rows = torch.cat([residuals, between.to(residuals.dtype)])
-            total.scatter.add_(rows.T @ rows)
+            between = (earlier * share).sqrt()[:, None] * moved
+            factors = torch.cat([residuals, between.to(residuals.dtype)])
+            total.scatter.add_(factors.T @ factors)
             total.squares.index_add_(0, present, squares + between.square().sum(1))
             total.means.index_add_(0, present, share[:, None] * moved)
             total.counts.index_add_(0, present, sizes.double())
+            self.rounding = self.rounding.clamp(min=torch.finfo(working_dtype(features)).eps)
         if self.keeps_samples:
-            self.features.append(features)
-            self.labels.append(labels)
+            # A copy: the caller may write the next batch into the same memory.
+            self.features.append(features.clone())
+            self.labels.append(labels.clone())
 
-    def forward(self, features: Tensor, labels: Tensor) -> None:
-        """Update and return nothing: a batch that misses a class has no report of its own."""
+    def forward(self, features: Tensor, labels: Tensor) -> CollapseReport | None:
+        """Update, and report this batch alone; None if a class is absent from it."""
+        batch = copy.copy(self)
+        batch.features, batch.labels = [], []
+        batch.reset()
+        batch.update(features, labels)
+        with batch.sync_context(self.dist_sync_fn, should_sync=self.dist_sync_on_step):
+            counts = _unpack(batch.moments, self.num_classes, self.dim).counts
+            report = batch._report() if bool(counts.all()) else None
+        # A collection may have lent these to others, which are given the batch themselves.
+        self.moments = self.moments.clone()
+        self.features, self.labels = [*self.features], [*self.labels]
         self.update(features, labels)
+        return report
 
     def compute(self) -> CollapseReport:
         """The report of all batches, over all processes."""
-        _validate.check_classifier(self.weight, self.bias, self.num_classes, self.dim)
-        counts, squares, means, scatter = _unpack(self.moments, self.num_classes, self.dim)
-        _validate.check_counts(counts)
+        return self._report()
+
+    def _report(self) -> CollapseReport:
+        weight, bias = self._classifier()
+        _validate.check_classifier(weight, bias, self.num_classes, self.dim)
+        total = _unpack(self.moments, self.num_classes, self.dim)
+        _validate.check_counts(total.counts)
+        means, counts = total.means.clone(), total.counts
         with full_precision(means.device):
             span = class_span(means, counts, self.centring, float(self.rounding))
-            within = ((scatter @ span.basis) * span.basis).sum(0).clamp(min=0) / counts.sum()
-            moments = ClassMoments(counts, means.clone(), squares / counts)
+            within = ((total.scatter @ span.basis) * span.basis).sum(0).clamp(min=0) / counts.sum()
+            moments = ClassMoments(counts, means, total.squares / counts)
+            unit = float(total.unit) or 1.0
             nc4 = None
-            if self.keeps_samples and self.weight is not None:
-                nc4 = self._agreement_share(moments, span, self.weight)
-            return collapse_report(moments, span, within, self.weight, nc4, self.centring)
+            if weight is not None:
+                weight, bias = scaled_classifier(weight, bias, unit, means)
+                if self.keeps_samples:
+                    nc4 = self._agreement_share(moments, span, weight, bias, unit)
+            return collapse_report(moments, span, within, weight, nc4, self.centring, unit)
 
-    def _agreement_share(self, moments: ClassMoments, span: ClassSpan, weight: Tensor) -> float:
+    def _agreement_share(
+        self,
+        moments: ClassMoments,
+        span: ClassSpan,
+        weight: Float[Tensor, "K P"],
+        bias: Float[Tensor, " K"] | None,
+        unit: float,
+    ) -> float:
         """NC4 of the samples kept here and in the other processes."""
-        if not len(span.spread):
-            return math.nan
         device = self.moments.device
         wide = any(features.dtype == torch.float64 for features in self.features)
         dtype = torch.float64 if wide else torch.float32
-        agreement = Agreement(moments.means, span, weight, self.bias, dtype)
+        agreement = Agreement(moments.means, span, weight, bias, dtype)
         basis = span.basis.to(dtype)
+        kept = sum(map(len, self.labels))
         agreed = torch.zeros((), dtype=torch.int64, device=device)
         for batch, batch_labels in zip(self.features, self.labels, strict=True):
-            for rows, own in zip(batch.split(4096), batch_labels.split(4096), strict=True):
-                own = own.to(device)
-                residuals = (rows.to(device, torch.float64) - moments.means[own]).to(dtype)
+            for rows, classes in zip(batch.split(4096), batch_labels.split(4096), strict=True):
+                classes = classes.to(device)
+                exact = _in_unit(rows.to(device), unit)
+                residuals = (exact - moments.means[classes]).to(dtype)
                 lengths = vector_norm(residuals, dim=1)
                 along = residuals @ basis
                 lengths_along = vector_norm(along, dim=1)
-                agreed += agreement.count(residuals, along, lengths, lengths_along, own)
+                agreed += agreement.count(residuals, along, lengths, lengths_along, classes)
+        numbers = torch.stack([agreed, torch.full_like(agreed, kept)])
         if self._is_synced:
             gather = self.dist_sync_fn or gather_all_tensors
-            agreed = torch.stack(gather(agreed, group=self.process_group)).sum()
-        return float(agreed / moments.counts.sum())
+            numbers = torch.stack(gather(numbers, group=self.process_group)).sum(0)
+        agreed_everywhere, kept_everywhere = numbers.tolist()
+        samples = int(moments.counts.sum())
+        if kept_everywhere != samples:
+            raise ValueError(
+                f"{kept_everywhere} samples kept for NC4, expected all {samples}: this state was"
+                " lent or set by something that keeps none"
+            )
+        return agreed_everywhere / samples if len(span.spread) else math.nan
+
+    @property
+    def metric_state(self) -> dict[str, Any]:
+        """The state, with the settings of now."""
+        self.settings = self._settings()
+        state: dict[str, Any] = super().metric_state
+        return state
 
     def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
-        """Add the samples of another metric (or of its ``metric_state``)."""
+        """Add the samples of another metric (or of its ``metric_state``).
+
+        Raises:
+            ValueError: naming it, if a setting differs; this metric is as it was then.
+        """
+        if isinstance(incoming_state, CollapseMetric):
+            incoming_state = incoming_state.metric_state
+        if isinstance(incoming_state, dict):
+            incoming_state = {
+                name: state.to(self.device) if isinstance(state, Tensor) else state
+                for name, state in incoming_state.items()
+            }
+        self.settings = self._settings()
         super().merge_state(incoming_state)
         # torchmetrics would go on to return the report from before, or warn that there is none.
         self._computed = None
         self._update_count += 1
 
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """The state if it is persistent, with the settings of now."""
+        if self._persistent["settings"]:
+            self.settings = self._settings()
+        state: dict[str, Any] = super().state_dict(*args, **kwargs)
+        return state
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        missing = [name for name in self._defaults if prefix + name not in state_dict]
+        if len(missing) < len(self._defaults):
+            if missing:
+                raise ValueError(f"a collapse state without {missing}: expected all its parts")
+            present, incoming = self._settings(), state_dict[prefix + "settings"].to(self.device)
+            if prefix and self._classifier.changes_elsewhere and present[4] and incoming[4]:
+                incoming = torch.cat([incoming[:4], present[4:]])  # the layer may be loaded later
+            _agreed(torch.stack([incoming, present]))
+            for name in self._defaults:  # a copy, which only this metric writes to
+                state = copy.deepcopy(state_dict[prefix + name])
+                if isinstance(state, Tensor):
+                    state = state.to(self.device, torch.float64)
+                state_dict[prefix + name] = state
+            self._computed = None
+            self._update_count = max(1, self._update_count)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def _settings(self) -> Float[Tensor, " 6"]:
+        """What a state must share with another to be merged with it, and a nan.
+
+        As nan equals nothing, no collection finds two of these states equal, so that none of its
+        metrics is given the state of another.
+        """
+        settings = [
+            self.num_classes,
+            self.dim,
+            _CENTRINGS.index(self.centring),
+            self.keeps_samples,
+            fingerprint(*self._classifier()),
+            math.nan,
+        ]
+        return torch.tensor(settings, dtype=torch.float64, device=self.device)
+
+    def _apply(
+        self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ""
+    ) -> nn.Module:
+        """Move the state, and never cast it."""
+
+        def moved(tensor: Tensor) -> Tensor:
+            result = fn(tensor)
+            return result if result.dtype == tensor.dtype else tensor.to(result.device)
+
+        module: nn.Module = super()._apply(moved, exclude_state)
+        return module
+
     def _sync_dist(self, *args: Any, **kwargs: Any) -> None:
         # The samples stay in their process; only the number that agrees is added up.
         reductions = self._reductions
-        self._reductions = {name: reductions[name] for name in ("moments", "rounding")}
+        self.settings = self._settings()
+        self._reductions = {name: reductions[name] for name in ("settings", "moments", "rounding")}
         try:
             super()._sync_dist(*args, **kwargs)
         finally:
@@ -218,7 +367,31 @@ class _Box:
         self.report = report
 
 
+_CENTRINGS = ("class", "sample")
+
+
+def _agreed(settings: Float[Tensor, "R 6"]) -> Float[Tensor, " 6"]:
+    """The settings of R states, once they are found to be the same."""
+    for position, name in enumerate(("num_classes", "dim", "centring", "nc4", "classifier")):
+        values = sorted(map(int, set(settings[:, position].tolist())))
+        if len(values) == 1:
+            continue
+        if name == "centring":
+            shown = " and ".join(_CENTRINGS[value] for value in values)
+        elif name == "nc4":
+            shown = "samples kept in one alone"
+        elif name == "classifier":
+            shown = "two with other values" if values[0] else "none and one"
+        else:
+            shown = " and ".join(map(str, values))
+        raise ValueError(f"states with different {name}: {shown}; expected the same")
+    return settings[0]
+
+
 class _Moments(NamedTuple):
+    """Views of a state; all but the counts are in the unit."""
+
+    unit: Float[Tensor, ""]  # a power of two; 0 before the first feature that is not zero
     counts: Float[Tensor, " K"]
     squares: Float[Tensor, " K"]  # sum of squared distances to the class mean
     means: Float[Tensor, "K P"]
@@ -227,17 +400,34 @@ class _Moments(NamedTuple):
 
 def _unpack(state: Float[Tensor, " S"], num_classes: int, dim: int) -> _Moments:
     """Views of the parts of a state."""
-    sizes = [num_classes, num_classes, num_classes * dim, dim**2]
-    counts, squares, means, scatter = state.split(sizes)
-    return _Moments(counts, squares, means.view(num_classes, dim), scatter.view(dim, dim))
+    sizes = [1, num_classes, num_classes, num_classes * dim, dim**2]
+    unit, counts, squares, means, scatter = state.split(sizes)
+    return _Moments(unit[0], counts, squares, means.view(num_classes, dim), scatter.view(dim, dim))
+
+
+def _use_unit(total: _Moments, before: float, unit: float) -> None:
+    """Turn moments in the unit ``before`` into those in a unit at least as large."""
+    if unit == before:
+        return
+    total.unit.fill_(unit)
+    total.means.mul_(before / unit)
+    for squared in (total.squares, total.scatter):
+        squared.mul_(before / unit).mul_(before / unit)
+
+
+def _in_unit(features: Float[Tensor, "B P"], unit: float) -> Float[Tensor, "B P"]:
+    """In float64 and in the unit, if there is one."""
+    return features.double() if unit in (0, 1) else features.double() / unit
 
 
 def _merge(states: Float[Tensor, "R S"], num_classes: int, dim: int) -> Float[Tensor, " S"]:
     """The moments of the union of the samples behind R states (Chan, Golub and LeVeque 1979)."""
-    merged = states[0].clone()
-    total = _unpack(merged, num_classes, dim)
-    for state in states[1:]:
-        other = _unpack(state, num_classes, dim)
+    states = states.clone()
+    total, *others = (_unpack(state, num_classes, dim) for state in states)
+    units = states[:, 0].tolist()
+    for part, before in zip((total, *others), units, strict=True):
+        _use_unit(part, before, max(units))
+    for other in others:
         counts = total.counts + other.counts
         share = torch.where(counts > 0, other.counts / counts, 0.0)
         moved = other.means - total.means
@@ -246,4 +436,4 @@ def _merge(states: Float[Tensor, "R S"], num_classes: int, dim: int) -> Float[Te
         total.squares.add_(other.squares).add_(between.square().sum(1))
         total.means.add_(share[:, None] * moved)
         total.counts.copy_(counts)
-    return merged
+    return states[0].clone()

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nclib._scale import magnitude, rescaled_rows, unit_of
 from nclib.geometry import etf_distance
 
 
@@ -132,7 +133,7 @@ class CollapseReport:
 
 
 class ClassMoments(NamedTuple):
-    """What the samples say class by class, in float64."""
+    """What the samples say class by class, in float64 and in the unit of the features."""
 
     counts: Float[Tensor, " K"]
     means: Float[Tensor, "K P"]
@@ -190,6 +191,17 @@ def refined(span: ClassSpan, means: Float[Tensor, "K P"]) -> ClassSpan:
     return span._replace(centre=centre, coordinates=coordinates, spread=spread)
 
 
+def scaled_classifier(
+    weight: Tensor, bias: Tensor | None, unit: float, means: Float[Tensor, "K P"]
+) -> tuple[Float[Tensor, "K P"], Float[Tensor, " K"] | None]:
+    """The classifier in a unit of its own, with the same decisions about features in ``unit``."""
+    weight = weight.detach().to(means)
+    weight_unit = unit_of(magnitude(weight))
+    if bias is not None:
+        bias = bias.detach().to(means) / weight_unit / unit
+    return weight / weight_unit, bias
+
+
 def pair_distances(
     vectors: Float[Tensor, "K P"], gram: Float[Tensor, "K K"]
 ) -> Float[Tensor, "K K"]:
@@ -207,11 +219,15 @@ def collapse_report(
     moments: ClassMoments,
     span: ClassSpan,
     within: Float[Tensor, " r"],
-    weight: Tensor | None,
+    weight: Float[Tensor, "K P"] | None,
     nc4: float | None,
     centring: str,
+    unit: float,
 ) -> CollapseReport:
-    """The report, given the variance ``within`` of the residuals along each axis of the span."""
+    """The report, given the variance ``within`` of the residuals along each axis of the span.
+
+    All that is given is in ``unit``, and the classifier in its own; the report is in neither.
+    """
     counts, means, variances = moments
     num_classes = len(counts)
     shares = counts / counts.sum()
@@ -245,15 +261,15 @@ def collapse_report(
         **_duality(weight, means, span.centre, centred),
         nc4=nc4,
         counts=counts.long().cpu(),
-        variances=variances.cpu(),
-        class_means=means.cpu(),
-        global_mean=span.centre.cpu(),
+        variances=(variances * unit * unit).cpu(),
+        class_means=(means * unit).cpu(),
+        global_mean=(span.centre * unit).cpu(),
         centring=centring,
     )
 
 
 def _duality(
-    weight: Tensor | None,
+    weight: Float[Tensor, "K P"] | None,
     means: Float[Tensor, "K P"],
     centre: Float[Tensor, " P"],
     centred: Float[Tensor, "K P"],
@@ -262,7 +278,6 @@ def _duality(
     if weight is None:
         names = ("nc3", "nc3_duality", "nc3_alignment", "nc3_alignment_per_class", "nc3_prime")
         return dict.fromkeys(names)
-    weight = weight.to(means)
     unit = weight / weight.norm()
     alignment = _cosines(weight - weight.mean(0), centred)
     cross = weight @ centred.T
@@ -278,6 +293,7 @@ def _duality(
 
 def _cosines(a: Float[Tensor, "K P"], b: Float[Tensor, "K P"]) -> Float[Tensor, " K"]:
     """Row by row; nan where a row is zero (torch's own cosine would say 0)."""
+    a, b = rescaled_rows(a), rescaled_rows(b)
     return (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
 
 
