@@ -55,10 +55,10 @@ def least_squares_classifier(
     Source: Liu et al. (2023), arXiv 2302.12453, Proposition 1, equations (8) and (9); Webb and
     Lowe (1990).
 
-    >>> corners = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    >>> corners = torch.tensor([[1.0, 1.0], [-1.0, -1.0]])
     >>> least_squares_classifier(corners, torch.tensor([9.0, 1.0])).weight
-    tensor([[ 0.5000,  0.0000],
-            [-0.5000,  0.0000]], dtype=torch.float64)
+    tensor([[ 0.2500,  0.2500],
+            [-0.2500, -0.2500]], dtype=torch.float64)
     """
     means = _check.matrix("means", means)
     rounding = max(means.shape) * torch.finfo(means.dtype).eps
