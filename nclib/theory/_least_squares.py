@@ -55,18 +55,18 @@ def least_squares_classifier(
     Source: Liu et al. (2023), arXiv 2302.12453, Proposition 1, equations (8) and (9); Webb and
     Lowe (1990).
 
-    >>> corners = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    >>> corners = torch.tensor([[1.0, 1.0], [-1.0, -1.0]])
     >>> least_squares_classifier(corners, torch.tensor([9.0, 1.0])).weight
-    tensor([[ 0.5000,  0.0000],
-            [-0.5000,  0.0000]], dtype=torch.float64)
+    tensor([[ 0.2500,  0.2500],
+            [-0.2500, -0.2500]], dtype=torch.float64)
     """
     means = _check.matrix("means", means)
     rounding = max(means.shape) * torch.finfo(means.dtype).eps
     means, prior = means.double(), _prior(counts, means)
     unit = _power_of_two(means)
     scaled = means / unit
-    # Differences lose nothing to a common shift, and the heaviest mean is that nearest to the
-    # weighted centre.
+    # Differences lose nothing to a common shift. From the heaviest mean they also keep the digits
+    # of that mean's own distance to the weighted centre, which is small.
     heaviest = int(prior.argmax())
     offsets = scaled - scaled[heaviest]
     centred = offsets - offsets.mean(0)
@@ -81,6 +81,7 @@ def least_squares_classifier(
     design = root * (places - prior @ places)
     targets = root * (torch.eye(len(prior)).to(prior) - prior)
     if isinstance(within, Tensor):
+        # Along the other axes noise is all there is: w takes there what makes its noise least.
         noise, others = _root(within, means) / unit, columns[rank:].T
         axes = axes - others @ _pinv(noise @ others, noise) @ (noise @ axes)
         penalty = noise @ axes / lengths
@@ -88,6 +89,7 @@ def least_squares_classifier(
         if not (math.isfinite(within) and within >= 0):
             raise ValueError(f"within must be finite and not negative, got {within}")
         penalty = torch.diag(math.sqrt(within) / unit / lengths)
+    # Unknown are the scores along the axes: their columns are orthonormal but for the weights.
     design = torch.cat([design, penalty])
     targets = torch.cat([targets, targets.new_zeros(len(penalty), len(prior))])
     solution = torch.linalg.lstsq(design, targets, driver="gels").solution
