@@ -169,7 +169,8 @@ class SecondStage:
     batch_norm: Literal["frozen", "shift"] = "frozen"
 
 
-class Difference(NamedTuple):
+@dataclass(frozen=True)
+class Difference:
     """How the runs of a method differ from those of its authors.
 
     Attributes:

@@ -159,9 +159,9 @@ def expert_scores(
         raise ValueError(f"{experts} experts cannot share {features.shape[1]} dimensions")
     with torch.autocast(features.device.type, enabled=False):
         features = features.to(torch.promote_types(features.dtype, weight.dtype))
-        own = features.unflatten(1, (experts, -1))
+        parts = features.unflatten(1, (experts, -1))
         rows = experts * weight.unflatten(1, (experts, -1))
-        return torch.einsum("bep,kep->bek", own, rows)
+        return torch.einsum("bep,kep->bek", parts, rows)
 
 
 class LearnableScalingHead(nn.Module):
