@@ -16,7 +16,8 @@ import nbformat
 import nbval.plugin
 import pytest
 
-from nclib import book, chapters
+from nclib import book
+from nclib.book import chapters
 
 
 class ExecutedKernel:

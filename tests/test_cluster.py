@@ -14,7 +14,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from nclib import book, chapters
+from nclib import book
+from nclib.book import chapters
 from nclib.runs import RunConfig
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from nclib import geometry, plots
 from nclib.plots._style import notebook_png
+from nclib.plots.foundations import measuring_collapse, simplex_etf, unconstrained_features
 
 ETF = np.eye(3) - 1 / 3
 
@@ -30,7 +31,7 @@ def _step(figure, label):
 
 @pytest.mark.parametrize("shift", [-0.6, 0.0, 0.3, 1.0, 2.0])
 def test_slider_moves_the_vectors_to_the_shifted_simplex_etf(shift):
-    figure, _ = plots.ssetf_slider()
+    figure, _ = simplex_etf.ssetf_slider()
     data, title, traces = _step(figure, f"{shift:.1f}").args
     tips = traces.index(6)  # the markers at the ends of the vectors
     rows = np.array([data[axis][tips] for axis in "xyz"]).T
@@ -41,11 +42,11 @@ def test_slider_moves_the_vectors_to_the_shifted_simplex_etf(shift):
 
 
 def test_slider_shows_its_start_and_refuses_another():
-    figure, alt = plots.ssetf_slider(1.0)
+    figure, alt = simplex_etf.ssetf_slider(1.0)
     assert figure.layout.sliders[0].steps[figure.layout.sliders[0].active].label == "1.0"
     assert "simplex ETF" in alt
     with pytest.raises(ValueError, match=r"0\.25"):
-        plots.ssetf_slider(0.25)
+        simplex_etf.ssetf_slider(0.25)
 
 
 def test_movie_frames_are_centred_and_scaled():
@@ -53,7 +54,7 @@ def test_movie_frames_are_centred_and_scaled():
     labels = torch.arange(4).repeat_interleave(10)
     corners = geometry.simplex_etf(4, 3, generator=generator)
     snapshots = torch.stack([5.0 + 3.0 * corners[labels], corners[labels]])
-    figure, _ = plots.collapse_movie(snapshots, labels, (0, 7), per_class=5)
+    figure, _ = measuring_collapse.collapse_movie(snapshots, labels, (0, 7), per_class=5)
     first, last = (step.args[0] for step in figure.layout.sliders[0].steps)
     for axis in "xyz":
         for one, other in zip(first[axis], last[axis], strict=True):
@@ -63,7 +64,7 @@ def test_movie_frames_are_centred_and_scaled():
 
 
 def test_interactive_figures_ask_nothing_from_outside():
-    figure, alt = plots.ssetf_slider()
+    figure, alt = simplex_etf.ssetf_slider()
     bundle = plots.interactive(figure, div_id="slider", alt=alt)._repr_mimebundle_()
     assert "<script src" not in bundle["text/html"]
     assert "sendChartToCloud" in bundle["text/html"]  # named among the buttons that are removed
@@ -72,14 +73,14 @@ def test_interactive_figures_ask_nothing_from_outside():
 
 def test_gram_matrices_print_the_common_angle():
     frames = [geometry.shifted_simplex_etf(4, 6, scale=1.0, shift=b) for b in (0.0, 1.0)]
-    figure = plots.gram_matrices([0.0, 1.0], frames)
+    figure = simplex_etf.gram_matrices([0.0, 1.0], frames)
     assert [axes.get_xlabel() for axes in figure.axes[:2]] == ["90°", "109°"]
 
 
 def test_certificate_puts_the_optimum_between_the_bounds():
     primal = 1 + torch.tensor([1.0, 0.1, 0.01, 0.0]).double()
     dual = 1 - torch.tensor([1.0, 0.2, 0.02, 0.0]).double()
-    above, below = plots.certificate(primal, dual).axes[0].lines
+    above, below = unconstrained_features.certificate(primal, dual).axes[0].lines
     np.testing.assert_allclose(above.get_ydata(), [10, 1, 0], atol=1e-5)
     np.testing.assert_allclose(below.get_ydata(), [-20, -2, 0], atol=1e-5)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from nclib import geometry
-from nclib.plots import inducing_nc_method as figures
+from nclib.plots.inducing_nc import method as figures
 
 
 @pytest.fixture(autouse=True)

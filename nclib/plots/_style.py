@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import json
+import math
 from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,10 @@ PALETTE = {
     "black": "#333333",
     "grey": "#8A8A8A",
 }
+
+# Of the curves of a figure, in turn.
+COLOURS = tuple(PALETTE[name] for name in ("blue", "vermilion", "green", "purple", "orange", "sky"))
+MARKERS = ("o", "s", "^", "D", "v", "P")
 
 # Sequential and diverging maps for matrices: both keep their order in greyscale or in sign.
 SEQUENTIAL = "cividis"
@@ -102,6 +107,13 @@ def notebook_png(figure: Figure) -> tuple[str, dict[str, int]] | None:
     file = io.BytesIO()
     small.save(file, "PNG", optimize=True)
     return b64encode(file.getvalue()).decode(), size
+
+
+def penalty_label(value: float) -> str:
+    """A bias penalty as a legend shows it."""
+    if math.isinf(value):
+        return r"no bias ($\lambda_b=\infty$)"
+    return r"free bias ($\lambda_b=0$)" if value == 0 else rf"$\lambda_b={value:.2g}$"
 
 
 def headline(figure: Figure, message: str) -> None:

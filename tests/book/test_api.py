@@ -16,6 +16,7 @@ pytestmark = pytest.mark.book
 
 WITHOUT_PAGE = {
     "nclib.cli",  # its own --help
+    *(f"nclib.plots.{room}" for room in ("foundations", "class_encoding", "inducing_nc")),
     "nclib.papers.class_encoding",  # holds nothing but its modules
     "nclib.papers.inducing_nc.claims",  # they stand on the scorecard
 }

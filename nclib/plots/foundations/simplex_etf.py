@@ -12,7 +12,10 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nclib.plots._style import DIVERGING, PALETTE
+from nclib.plots._style import (
+    DIVERGING,
+    PALETTE,
+)
 
 
 def _upright(frame: np.ndarray) -> np.ndarray:
@@ -126,6 +129,8 @@ def gram_matrices(shifts: Sequence[float], frames: Sequence[Tensor]) -> Figure:
 
 # Corners in space of the figure e_k − β/3·1: the orthogonal frame is the coordinate axes.
 _CORNERS = np.eye(3)
+
+
 _ORIGIN = np.zeros(3)
 
 

@@ -1,4 +1,4 @@
-"""Figures of networks trained on long-tailed data: geometry by class size, accuracy, effects."""
+"""Figures of networks trained on long-tailed data: accuracy, noise, calibration, effects."""
 
 from __future__ import annotations
 
@@ -9,22 +9,16 @@ from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
-from jaxtyping import Float
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
-from torch import Tensor
 
-from nclib.plots._style import DIVERGING, PALETTE, SEQUENTIAL, headline
-
-COLOURS = ("grey", "blue", "vermilion", "green", "purple", "orange", "sky", "black")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-# One look a method, in whatever company it is drawn; other labels take what their place gives.
-_METHODS = ("CE", "CE-DRW", "LDAM-DRW", "NC-DRW", "NC-DRW-cRT", "Logit Adjust", "CE-RS", "CE-RW")
-_WITHOUT = ", without mixup"
-Runs = Mapping[str, Sequence[Sequence[float] | np.ndarray]]  # by label, one sequence a seed
-
+from nclib.plots._class_means import WITHOUT_MIXUP, Runs, draw_seeds, method_look, name_sizes
+from nclib.plots._style import (
+    PALETTE,
+    SEQUENTIAL,
+    headline,
+)
 
 Lengths = Mapping[tuple[str, int], tuple[Sequence[int], Sequence[float]]]
 
@@ -54,62 +48,6 @@ class Settings(NamedTuple):
     found: Mapping[str, Sequence[float]]  # by setting, a value a seed; none: not run
 
 
-def angle_matrices(
-    angles: Mapping[str, Float[Tensor, "K K"]], *, optimum: float, title: str
-) -> Figure:
-    """Pairwise angles between centred class means, one matrix a method, white at the optimum.
-
-    Args:
-        angles: by label, in degrees, the classes by decreasing size.
-        optimum: the largest angle that all pairs can have.
-        title: the figure's message.
-    """
-    columns = 2 if len(angles) == 4 else min(3, len(angles))
-    rows = math.ceil(len(angles) / columns)
-    side = 2.35 if columns == 3 else 3.2
-    size = (side * columns + 0.8, (side + 0.4) * rows + 0.3)
-    figure, panels = plt.subplots(rows, columns, figsize=size, squeeze=False)
-    for axes in panels.flat[len(angles) :]:
-        axes.set_axis_off()
-    for axes, (label, matrix) in zip(panels.flat, angles.items(), strict=False):
-        values = matrix.numpy().copy()
-        np.fill_diagonal(values, np.nan)
-        axes.set_facecolor(PALETTE["grey"])  # shows on the diagonal
-        image = axes.imshow(values, cmap=DIVERGING, vmin=optimum - 50, vmax=optimum + 50)
-        ticks = range(0, len(values), 3)
-        axes.set(xticks=ticks, yticks=ticks, xlabel=f"smallest angle {np.nanmin(values):.0f}°")
-        axes.grid(visible=False)
-        axes.set_title(label, fontsize=10)
-    for axes in panels[:, 0]:
-        axes.set_ylabel("class, the most frequent first")
-    bar = figure.colorbar(image, ax=panels, shrink=0.8, pad=0.02, extend="both")
-    bar.set_label("angle (°), white: the optimum")
-    headline(figure, title)
-    return figure
-
-
-def centred_norms(norms: Runs, counts: Mapping[str, Sequence[int]], *, title: str) -> Figure:
-    """Norms of the centred class means over their mean, classes by decreasing size.
-
-    Args:
-        norms: by label, the norms of each seed's network.
-        counts: by the same label, the training images of each class.
-        title: the figure's message.
-    """
-    figure, axes = plt.subplots(figsize=(6.6, 3.6))
-    axes.axhline(1, color=PALETTE["black"], linewidth=1, linestyle=":")
-    relative = {
-        label: [np.asarray(values) / np.mean(values) for values in runs]
-        for label, runs in norms.items()
-    }
-    _lines(axes, range(len(next(iter(counts.values())))), relative)
-    _by_size(axes, max(counts.values(), key=lambda sizes: sizes[0] / sizes[-1]))
-    axes.set(ylabel="norm over the mean of the norms")
-    axes.legend(ncols=2)
-    headline(figure, title)
-    return figure
-
-
 def class_accuracy(accuracies: Runs, counts: Sequence[int], *, title: str) -> Figure:
     """Test accuracy of each class, by decreasing number of training images.
 
@@ -122,8 +60,8 @@ def class_accuracy(accuracies: Runs, counts: Sequence[int], *, title: str) -> Fi
     percent = {
         label: [100 * np.asarray(values) for values in runs] for label, runs in accuracies.items()
     }
-    _lines(axes, range(len(counts)), percent)
-    _by_size(axes, counts)
+    draw_seeds(axes, range(len(counts)), percent)
+    name_sizes(axes, counts)
     axes.set(ylabel="test accuracy (%)")
     axes.legend(ncols=2)
     headline(figure, title)
@@ -149,7 +87,7 @@ def noise_curves(
     percent = {
         label: [100 * np.asarray(values) for values in runs] for label, runs in accuracies.items()
     }
-    _lines(axes, stds, percent)
+    draw_seeds(axes, stds, percent)
     for (label, values), colour in zip(printed.items(), ("vermilion", "purple"), strict=False):
         axes.plot(
             stds,
@@ -179,14 +117,14 @@ def calibration(points: Mapping[str, Sequence[tuple[float, float]]], *, title: s
     figure, axes = plt.subplots(figsize=(7.0, 3.6))
     for i, (label, pairs) in enumerate(points.items()):
         accuracy, error = zip(*pairs, strict=True)
-        colour, marker = _look(label, i)
+        colour, marker = method_look(label, i)
         axes.plot(
             100 * np.asarray(accuracy),
             100 * np.asarray(error),
             marker,
             color=colour,
             markersize=8,
-            markerfacecolor="none" if label.endswith(_WITHOUT) else colour,
+            markerfacecolor="none" if label.endswith(WITHOUT_MIXUP) else colour,
             label=label,
         )
     axes.set(xlabel="test accuracy (%)", ylabel="calibration error (%)")
@@ -246,7 +184,7 @@ def schedule_lengths(accuracy: Lengths, nc1: Lengths, *, title: str) -> Figure:
     longest = max(length for _, length in accuracy)
     for axes, courses in ((left, percent), (right, nc1)):
         for i, ((label, length), (epochs, values)) in enumerate(courses.items()):
-            colour, marker = _look(label, i)
+            colour, marker = method_look(label, i)
             axes.plot(
                 [100 * epoch / length for epoch in epochs],
                 values,
@@ -354,7 +292,7 @@ def setting_accuracies(rows: Mapping[str, Settings], *, title: str) -> Figure:
         means = [float(np.mean(values)) for values in row.found.values() if len(values)]
         axes.plot(means, [place] * len(means), color=PALETTE["grey"], linewidth=1, zorder=1)
         for setting, values in row.found.items():
-            colour, marker = _look("", settings.index(setting) + 1)
+            colour, marker = method_look("", settings.index(setting) + 1)
             axes.plot(values, [place] * len(values), marker, color=colour, markersize=7)
         axes.plot(
             row.printed,
@@ -365,7 +303,7 @@ def setting_accuracies(rows: Mapping[str, Settings], *, title: str) -> Figure:
             markeredgewidth=1.8,
         )
     for number, setting in enumerate(settings, 1):
-        colour, marker = _look("", number)
+        colour, marker = method_look("", number)
         axes.plot([], [], marker, color=colour, label=f"ours, {setting}")
     axes.plot([], [], "D", color=PALETTE["vermilion"], markerfacecolor="none", label="printed")
     axes.plot([], [], color=PALETTE["grey"], linewidth=1, label="from mean to mean")
@@ -380,40 +318,3 @@ def setting_accuracies(rows: Mapping[str, Settings], *, title: str) -> Figure:
 def _with_symbols(label: str) -> str:
     """The terms of a label as formulas."""
     return re.sub(r"L_\w", r"$\g<0>$", label)
-
-
-def _look(label: str, place: int) -> tuple[str, str]:
-    """Colour and marker of a label, with mixup as without."""
-    label = label.partition(", with")[0]
-    i = _METHODS.index(label) if label in _METHODS else (place - 1) % len(COLOURS)
-    return PALETTE[COLOURS[i]], MARKERS[i]
-
-
-def _lines(axes: Axes, places: Sequence[float], runs: Runs) -> None:
-    """The mean over seeds of each label, and the seeds themselves as faint lines.
-
-    What is without mixup, where there are both, is dashed and has open markers.
-    """
-    for i, (label, values) in enumerate(runs.items()):
-        colour, marker = _look(label, i)
-        for single in values if len(values) > 1 else ():
-            axes.plot(places, single, color=colour, linewidth=0.8, alpha=0.5)
-        mean = np.mean(np.asarray(values), 0)
-        style, face = ("--", "none") if label.endswith(_WITHOUT) else ("-", colour)
-        axes.plot(
-            places,
-            mean,
-            style,
-            color=colour,
-            marker=marker,
-            markersize=5,
-            markerfacecolor=face,
-            label=label,
-        )
-
-
-def _by_size(axes: Axes, counts: Sequence[int]) -> None:
-    """Ticks that name each class's number of training images; few of many classes."""
-    step = max(1, len(counts) // 10)
-    axes.set_xticks(range(0, len(counts), step), [str(n) for n in counts[::step]])
-    axes.set_xlabel("training images of the class in the long-tailed set")

@@ -14,10 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from torch import Tensor
 
-from nclib.plots._style import PALETTE, headline
-
-COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "purple", "orange", "sky")]
-MARKERS = ("o", "s", "^", "D", "v", "P")
+from nclib.plots._style import (
+    COLOURS,
+    MARKERS,
+    PALETTE,
+    headline,
+)
 
 
 def _arrow(axes: Axes, start: Tensor, tip: Tensor, colour: str) -> None:

@@ -9,9 +9,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nclib.plots._style import DIVERGING, PALETTE, SEQUENTIAL
+from nclib.plots._style import (
+    DIVERGING,
+    PALETTE,
+    SEQUENTIAL,
+)
 
 _FLOOR = 1e-9  # what is smaller is zero to rounding
+
+
 _TOP = 12.0  # where a point stands whose means coincide: no defect is defined
 
 

@@ -18,10 +18,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from torch import Tensor
 
 from nclib.geometry import pairwise_angles
-from nclib.plots._style import PALETTE, SEQUENTIAL, headline
-
-MARKERS = ("o", "s", "^", "D", "v")
-COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "purple", "orange")]
+from nclib.plots._style import (
+    COLOURS,
+    MARKERS,
+    PALETTE,
+    SEQUENTIAL,
+    headline,
+)
 
 
 def long_tail_profiles(profiles: Mapping[str, Sequence[int]]) -> Figure:
@@ -31,8 +34,8 @@ def long_tail_profiles(profiles: Mapping[str, Sequence[int]]) -> Figure:
         profiles: by label, the images of each class.
     """
     figure, axes = plt.subplots(figsize=(6.4, 3.6))
-    colours = [*COLOURS, PALETTE["black"]]
-    looks = zip(profiles.items(), colours, [*MARKERS, "*"], strict=False)
+    colours = [*COLOURS[:5], PALETTE["black"]]
+    looks = zip(profiles.items(), colours, [*MARKERS[:5], "*"], strict=False)
     ends = []
     for (label, counts), colour, marker in looks:
         axes.semilogy(range(len(counts)), counts, marker=marker, ms=5, color=colour)
@@ -244,6 +247,8 @@ def collapse_slider(
 
 
 _UNIT = 1000  # coordinates of the slider are whole numbers, of two bytes
+
+
 _SYMBOLS = ("circle", "square", "diamond", "cross", "circle-open")
 
 

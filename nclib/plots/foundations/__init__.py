@@ -1,0 +1,1 @@
+"""Figures of the foundations, a module a chapter."""

@@ -1,0 +1,1 @@
+"""Figures of the chapters on inducing neural collapse, a module each."""
