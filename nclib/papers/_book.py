@@ -368,14 +368,17 @@ def _any_gram_bias() -> Evidence:
 def _any_gram_unique() -> Evidence:
     """Gram matrices of full rank, labels moved a little but by no rotation: other means."""
     changes = []
+
+    def reached(labels: Tensor, penalties: Penalties) -> Tensor:
+        means = solve_to_gap(labels, _LONG_TAIL, **penalties).means
+        return means @ means.T
+
     for seed, lam_b in enumerate(_POSITIVE):
         n, penalties = _LONG_TAIL, Penalties(lam_w=0.01, lam_h=0.002, lam_b=lam_b)
         factor = gaussian(5, 5, seed=seed)
-        gram = factor @ factor.T
-        labels = closed_form.labels_for_gram(gram, n, **penalties)
+        labels = closed_form.labels_for_gram(factor @ factor.T, n, **penalties)
         for other in (1.1 * labels, labels + 0.1 * gaussian(5, 5, seed=seed + 9)):
-            means = solve_to_gap(other, n, **penalties).means
-            changes.append(misfit(means @ means.T, gram))
+            changes.append(misfit(reached(other, penalties), reached(labels, penalties)))
     return at_least(changes, "smallest change of the Gram matrix")
 
 

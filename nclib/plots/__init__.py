@@ -19,6 +19,7 @@ from nclib.plots.conjecture import (
 )
 from nclib.plots.encoding import (
     bias_bounds,
+    designed_labels,
     imbalance_phases,
     lambda_b_transition,
     merging_thresholds,
@@ -101,6 +102,7 @@ __all__ = [
     "collapse_slider",
     "collapse_trajectories",
     "conjecture_scatter",
+    "designed_labels",
     "duality_by_encoding",
     "effect_forest",
     "gram_comparison",

@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nclib.plots._style import PALETTE, headline
+from nclib.plots._style import DIVERGING, PALETTE, headline
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "purple", "sky", "orange")]
@@ -291,7 +291,7 @@ def rotation_cosine(
 
 
 def nc3_imbalance(ratios: Tensor, plain: Mapping[float, Sequence[float]]) -> Figure:
-    r"""Misfit of NC3′ against the imbalance ratio.
+    r"""Misfit of NC3′ against the imbalance ratio, with its largest value marked.
 
     Args:
         ratios: size of a large class over that of a small one.
@@ -302,13 +302,19 @@ def nc3_imbalance(ratios: Tensor, plain: Mapping[float, Sequence[float]]) -> Fig
         axes.semilogx(
             ratios, values, color=COLOURS[index], marker=MARKERS[index], label=_penalty(penalty)
         )
+        peak = max(range(len(values)), key=values.__getitem__)
+        axes.plot(
+            ratios[peak], values[peak], "o", mfc="none", mec=COLOURS[index], ms=13, label="_peak"
+        )
     axes.axhline(0, color=PALETTE["black"], linestyle="--", label="weighted by the counts: exact")
     ticks = [int(ratio) if ratio == int(ratio) else ratio for ratio in ratios.tolist()]
     axes.set_xticks(ratios.tolist(), [str(tick) for tick in ticks])
     axes.minorticks_off()
     axes.set(xlabel="imbalance ratio", ylabel="misfit of NC3′")
-    axes.set_title("With unequal classes, NC3′ holds only when weighted by the counts")
-    axes.legend(loc="upper left")
+    falls = all(values[-1] < max(values) for values in plain.values())
+    course = "rises, then falls" if falls else "rises with the imbalance"
+    axes.set_title(f"Without the counts as weights, the misfit of NC3′ {course}")
+    axes.legend(loc="center")
     return figure
 
 
@@ -483,4 +489,44 @@ def planar_means(pictures: Mapping[str, tuple[Tensor, float]]) -> Figure:
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=name)
         axes.set_xlabel(f"objective {value:.6f}")
     headline(figure, "Two dimensions, equal minima: the model does not care which")
+    return figure
+
+
+def designed_labels(counts: Tensor, rows: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
+    """Labels and the Gram matrix of the class means that they give, a row of heat maps each.
+
+    Args:
+        counts: samples of each class, along the axes.
+        rows: by name of the encoding, its (K, K) labels (a column a class) and the Gram matrix.
+    """
+    size = len(counts)
+    figure, panels = plt.subplots(
+        len(rows), 2, figsize=(6.4, 3.2 * len(rows)), squeeze=False, layout="constrained"
+    )
+    ticks = [f"{count:.0f}" for count in counts.tolist()]
+    for axes, (name, matrices) in zip(panels, rows.items(), strict=True):
+        titles = (f"{name} labels", "Gram matrix of the means")
+        for panel, matrix, title in zip(axes, matrices, titles, strict=True):
+            top = float(matrix.abs().max())
+            panel.imshow(matrix, cmap=DIVERGING, vmin=-top, vmax=top)
+            for i in range(size):
+                for j in range(size):
+                    value = float(matrix[i, j])
+                    panel.text(
+                        j,
+                        i,
+                        f"{value:.2f}".replace("-0.00", "0.00"),
+                        ha="center",
+                        va="center",
+                        fontsize=7,
+                        color="white" if abs(value) > 0.6 * top else "black",
+                    )
+            panel.set_xticks(range(size), ticks)
+            panel.set_yticks(range(size), ticks)
+            panel.set_title(title, fontsize=10, fontweight="normal")
+            panel.grid(False)
+            panel.spines[:].set_visible(False)
+    for panel in panels[-1]:
+        panel.set_xlabel("samples of the class")
+    figure.suptitle("The right labels undo the imbalance", fontweight="bold")
     return figure
