@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ from nclib.papers import (
     read_grid,
 )
 from nclib.papers.class_encoding import _claims as class_encoding_claims
+from nclib.papers.class_encoding import _stationary as class_encoding_stationary
 from nclib.papers.class_encoding import grid as class_encoding_grid
 from nclib.papers.inducing_nc.claims import _checks as inducing_checks
 from nclib.papers.inducing_nc.claims import _text as inducing_text
 from nclib.runs import RunConfig, RunRecord, ledger
+from nclib.ufm import closed_form
 
 HOLDS = Evidence(1e-12, 1e-6, 10, "misfit")
 UNDECIDED = Evidence(1.0, 0.0, 2, "effect", ">=", margin=2.0)
@@ -96,8 +98,8 @@ def test_a_value_that_is_no_number_shows_nothing(value: float, relation: str) ->
 
 
 def test_a_check_without_cases_shows_nothing() -> None:
-    assert not _cases.near([], "misfit").ok
-    assert not _cases.apart([], "effect").ok
+    assert not _cases.at_most([], "misfit").ok
+    assert not _cases.at_least([], "effect").ok
 
 
 def test_residuals_are_printed_by_their_bound() -> None:
@@ -180,7 +182,8 @@ def test_what_this_book_says_instead_holds(claim: Claim) -> None:
 def _forget() -> None:
     """Drop what was computed: evidence, and the optima that checks share."""
     _claim._evidence.cache_clear()
-    for module in (_book, class_encoding_claims, inducing_checks):
+    modules = (_book, class_encoding_claims, class_encoding_stationary, inducing_checks)
+    for module in modules:
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):
                 value.cache_clear()
@@ -203,7 +206,37 @@ def _garbage(labels, counts, *, lam_b, dim=None, **_):  # type: ignore[no-untype
         _cases.gaussian(columns, width, seed=seed + 7),
     )
     bias = 100 + _cases.gaussian(k, seed=seed)
-    return _cases.UFMSolution(weight, means, bias, 0.0, 0.0, width, 0)
+    return _cases.UFMSolution(weight, means, bias, 1.0, 0.0, width, 0)
+
+
+def _no_point(labels, counts, *, lam_b, dim=None, samples=1, **_):  # type: ignore[no-untyped-def]
+    """What Newton's method never returns: a point that is not critical."""
+    k, columns = labels.shape
+    width = dim or min(k, columns)
+    return _cases.CriticalPoint(
+        _cases.gaussian(k, width, seed=3),
+        _cases.gaussian(samples * columns, width, seed=4),
+        100 + _cases.gaussian(k, seed=5),
+        2.0,
+        0.0,
+        0.0,
+    )
+
+
+def _still_point(labels, counts, *, dim=None, samples=1, **_):  # type: ignore[no-untyped-def]
+    """A point at the broken solver's objective, without a bias."""
+    k, columns = labels.shape
+    zeros = torch.zeros(samples * columns, dim or min(k, columns), dtype=torch.float64)
+    return _cases.CriticalPoint(zeros[:k], zeros, zeros.new_zeros(k), 1.0, 0.0, 0.0)
+
+
+def _unlike_optimum(labels, counts, *, lam_w, lam_h, lam_b, dim=None, **_):  # type: ignore[no-untyped-def]
+    """Balanced factors, as the solver makes them, of logits that are no optimum."""
+    scores = _cases.gaussian(*labels.shape, seed=6)
+    decay = {"lam_w": lam_w, "lam_h": lam_h}
+    weight, means = closed_form.factorise(scores, counts, **decay, dim=dim)
+    bias = 100 + _cases.gaussian(len(labels), seed=1 if math.isinf(lam_b) else 2)
+    return _cases.UFMSolution(weight, means, bias, 1.0, 0.0, len(labels), 0)
 
 
 def _frame(labels, counts, *, dim=None, **_):  # type: ignore[no-untyped-def]
@@ -211,15 +244,22 @@ def _frame(labels, counts, *, dim=None, **_):  # type: ignore[no-untyped-def]
     width = dim or min(k, columns)
     weight, means = (torch.eye(rows, width, dtype=torch.float64) for rows in (k, columns))
     bias = torch.zeros(k, dtype=torch.float64)
-    return _cases.UFMSolution(weight, means, bias, 0.0, 0.0, width, 0)
+    return _cases.UFMSolution(weight, means, bias, 1.0, 0.0, width, 0)
 
 
 def _break_optima(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_cases, "solve", _garbage)
+    patch.setattr(_cases, "critical_point", _no_point)
+    patch.setattr(_cases, "_STEPS", (1,))
+    patch.setattr(_book, "_nonnegative_end", lambda m, seed: (0.0, m.labels))
+    patch.setattr(class_encoding_stationary, "critical_point", _no_point)
 
 
 def _break_into_frames(patch: pytest.MonkeyPatch) -> None:
+    _break_optima(patch)
     patch.setattr(_cases, "solve", _frame)
+    patch.setattr(_cases, "critical_point", _still_point)
+    patch.setattr(class_encoding_stationary, "critical_point", _still_point)
 
 
 def _break_geometry(patch: pytest.MonkeyPatch) -> None:
@@ -229,15 +269,16 @@ def _break_geometry(patch: pytest.MonkeyPatch) -> None:
     def doubled(k: int, delta: float = 0.1) -> torch.Tensor:
         return 2 * (1 - delta) * torch.eye(k, dtype=torch.float64)
 
-    patch.setattr(_cases, "solve", _frame)  # spares the time of right optima
+    _break_into_frames(patch)  # spares the time of right optima
     patch.setattr(_cases, "centring", tilted)
     patch.setattr(class_encoding_claims, "centring", tilted)
     patch.setattr(encodings, "smoothed", doubled)
-    patch.setattr(_book, "_alternate", lambda labels, *rest: 0.5 * labels)
+    patch.setattr(closed_form, "regime_margin", lambda *_, **__: -1.0)
 
 
 def _break_collapse(patch: pytest.MonkeyPatch) -> None:
-    """Theory of imbalance with classifiers, angles, bounds and divergences that are not."""
+    """Optima, and theory of imbalance with classifiers, angles and bounds, that are not."""
+    _break_optima(patch)
 
     def garbled(means, counts, **_):  # type: ignore[no-untyped-def]
         noise = _cases.gaussian(*means.shape, seed=int(counts[0]))
@@ -259,7 +300,7 @@ def _break_self_duality(patch: pytest.MonkeyPatch) -> None:
     def parallel(means, counts, **_):  # type: ignore[no-untyped-def]
         return inducing_checks.LeastSquares(means - means.mean(0), means[:, 0])
 
-    patch.setattr(_cases, "solve", _frame)
+    _break_into_frames(patch)
     patch.setattr(inducing_checks, "least_squares_classifier", parallel)
     patch.setattr(inducing_checks, "spread_means", lambda k, p, **_: (torch.eye(k, p), 0.0))
 
@@ -281,14 +322,7 @@ def test_every_check_fails_when_what_it_tests_is_broken(
     fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks = [(claim.id, check) for claim in EXACT for check in claim.printed + claim.corrected]
-    for break_it in (
-        _break_collapse,
-        _break_self_duality,
-        _break_tables,
-        _break_optima,
-        _break_into_frames,
-        _break_geometry,
-    ):
+    for break_it in (_break_collapse, _break_self_duality, _break_geometry, _break_tables):
         _forget()
         with monkeypatch.context() as patch:
             break_it(patch)
@@ -296,10 +330,101 @@ def test_every_check_fails_when_what_it_tests_is_broken(
     assert [(name, check.text) for name, check in checks] == []
 
 
+_SOLVED = [claim for claim in EXACT if not claim.chapter.startswith("inducing_nc")]
+
+
+def _checks_that_call(
+    patch: pytest.MonkeyPatch, name: str, broken: Callable[..., Any], owner: Any
+) -> list[tuple[str, Evidence]]:
+    """Text and evidence of each check that calls the broken function."""
+    calls: list[str] = []
+
+    def recorded(*args: Any, **options: Any) -> Any:
+        calls.append(name)
+        return broken(*args, **options)
+
+    patch.setattr(owner, name, recorded)
+    evidence = []
+    for claim in _SOLVED:
+        for check in claim.printed + claim.instead:
+            _forget()
+            calls.clear()
+            result = check.run()
+            if calls:
+                evidence.append((f"{claim.id}: {check.text}", result))
+    return evidence
+
+
+def test_no_check_is_true_of_the_solver_s_factors_alone(
+    fresh: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its factors are balanced for any logits: what then holds tests the solver, not the claim."""
+    _break_optima(monkeypatch)  # descents too, to spare their time
+    results = _checks_that_call(monkeypatch, "solve", _unlike_optimum, _cases)
+    assert len(results) > 40
+    upper = [(text, evidence) for text, evidence in results if evidence.relation == "<="]
+    assert [text for text, evidence in upper if evidence.ok] == []
+
+
+def _scaled(value: Any) -> Any:
+    """A prediction that is wrong by a tenth, or the other answer."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, tuple):
+        return type(value)(*[_scaled(part) for part in value])
+    return 0.9 * value
+
+
+_THEIRS = class_encoding._claims
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("bias_bound", _book._bias_bound_attained),
+        ("bias_free_norms", _book._imbalance_norms),
+        ("free_bias_spectrum", _book._imbalance_interlacing),
+        ("invertible", _book._invertible_inside),
+        ("labels_for_gram", _book._any_gram),
+        ("means_coincide", _book._coincide),
+        ("merging_count", _book._merging),
+        ("nc2_labels", _book._nc2_if),
+        ("one_hot", _THEIRS._thm_iii_1_bias),
+        ("one_hot", _THEIRS._thm_iii_1_scale),
+        ("rotated_alignment", _THEIRS._nc3_cosine),
+        ("smoothed_cross_entropy", _book._smoothing_ce),
+        ("ssetf", _book._smoothing_mse),
+        ("ssetf", _book._ssetf_closed_form),
+        ("two_sizes", _book._imbalance_two_sizes),
+    ],
+)
+def test_a_prediction_that_is_wrong_by_a_tenth_fails(
+    fresh: None, monkeypatch: pytest.MonkeyPatch, name: str, check: Callable[[], Evidence]
+) -> None:
+    right = getattr(closed_form, name)
+    wrong = lambda *args, **options: _scaled(right(*args, **options))  # noqa: E731
+    monkeypatch.setattr(closed_form, name, wrong)
+    assert not check().ok
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_what_is_claimed_of_critical_points_fails_when_scaled(
+    monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    stationary = class_encoding_stationary
+    decay = _cases.Decay(lam_w=factor * stationary._DECAY["lam_w"], lam_h=0.005)
+    points = stationary.critical_points()
+    monkeypatch.setattr(stationary, "_DECAY", decay)
+    assert max(p.imbalance for p in points) == pytest.approx(0.1, rel=1e-5)
+    decay = _cases.Decay(lam_w=0.02, lam_h=factor * 0.005)
+    monkeypatch.setattr(stationary, "_DECAY", decay)
+    assert max(p.bias_misfit for p in points) > 1e-3
+
+
 def test_a_verdict_follows_its_evidence(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert papers.claim("class-encoding/thm-iv-4").verdict == "reproduced"
     _forget()
-    monkeypatch.setattr(_cases, "solve", _garbage)
+    _break_optima(monkeypatch)
     assert papers.claim("class-encoding/thm-iv-4").verdict == "contradicted"
 
 

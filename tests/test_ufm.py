@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nclib import ufm
+from nclib.ufm._descend import Flow
 from nclib.ufm._problem import make_problem
 
 LOSSES = ("mse", "ce", "bce", "pal")
@@ -654,3 +655,85 @@ def test_within_class_variability_vanishes_in_descent() -> None:
 def test_descent_refuses_bad_options(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ufm.descend(EYE, [5, 5], **GOOD, **options)
+
+
+# ------------------------------------------------------------------ critical points
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_hessian_is_the_gradient_s_derivative(loss: str) -> None:
+    targets, counts, lam = problem(loss, 3, k=3, c=4)
+    flow = Flow(make_problem(targets, counts, **lam, lam_b=0.3, loss=loss), 2, balanced=True)
+    point = flow.start(1.0, torch.Generator().manual_seed(1))
+    step = 1e-5 * torch.eye(len(point), dtype=point.dtype)
+    columns = [
+        (flow.value_and_gradient(point + h)[1] - flow.value_and_gradient(point - h)[1]) / 2e-5
+        for h in step
+    ]
+    torch.testing.assert_close(flow.hessian(point), torch.stack(columns), rtol=1e-6, atol=1e-8)
+
+
+def strong_problem(loss: str, seed: int, columns: int) -> tuple[Tensor, Tensor, dict[str, float]]:
+    """Penalties strong enough to leave no flat valleys, and weak enough for saddles."""
+    targets, counts, _ = problem(loss, seed, k=4, c=columns)
+    counts = counts.sqrt()
+    level = (0.2 if loss == "mse" else 0.1) / float(counts.sum().sqrt() * columns**0.5)
+    return targets, counts, {"lam_w": 2 * level, "lam_h": 0.5 * level}
+
+
+@pytest.mark.parametrize("lam_b", BIASES)
+@pytest.mark.parametrize("loss", ["mse", "ce"])
+@pytest.mark.parametrize("columns", [3, 5])
+def test_critical_points_are_global_minima_or_strict_saddles(
+    columns: int, loss: str, lam_b: float
+) -> None:
+    """Also where the width is min(K, C): there a full-rank critical point is a minimum."""
+    saddles = 0
+    for seed in range(4):
+        targets, counts, lam = strong_problem(loss, seed, columns)
+        lam["lam_b"] = lam_b
+        best = ufm.solve(targets, counts, **lam, loss=loss, tol=1e-11)
+        point = ufm.critical_point(
+            targets, counts, **lam, loss=loss, generator=torch.Generator().manual_seed(seed)
+        )
+        assert point.weight.shape[1] == min(4, columns)
+        assert point.objective >= best.objective * (1 - 1e-9)
+        if point.objective > best.objective * (1 + 1e-7):
+            assert point.curvature < -1e-5
+            saddles += 1
+        else:
+            assert point.curvature > -1e-8
+    assert saddles > 0
+
+
+def test_critical_points_satisfy_the_first_order_conditions() -> None:
+    targets, counts, lam = strong_problem("mse", 5, 6)
+    lam["lam_b"] = 0.4
+    source = torch.Generator().manual_seed(0)
+    point = ufm.critical_point(targets, counts, **lam, dim=2, samples=3, generator=source)
+    residuals = ufm.first_order_residuals(
+        point.weight,
+        point.features,
+        point.bias,
+        targets.repeat_interleave(3, 1),
+        counts.repeat_interleave(3) / 3,
+        **lam,
+    )
+    assert max(residuals) < 1e-8
+    torch.testing.assert_close(point.features[0::3], point.features[2::3])  # NC1
+
+
+def test_newton_stays_at_the_critical_point_where_it_starts() -> None:
+    targets, counts, lam = strong_problem("mse", 5, 6)
+    lam["lam_b"] = 0.4
+    best = ufm.solve(targets, counts, **lam, tol=1e-13)
+    point = ufm.critical_point(targets, counts, **lam, start=(best.weight, best.means, best.bias))
+    torch.testing.assert_close(point.weight, best.weight, rtol=1e-5, atol=1e-5)
+    assert point.objective == pytest.approx(best.objective, rel=1e-11)
+    with pytest.raises(ValueError, match=r"expected variables of shape \(6, 4\), got \(4, 4\)"):
+        ufm.critical_point(targets, counts, **lam, start=(best.weight, best.weight, best.bias))
+
+
+def test_no_critical_point_is_reported() -> None:
+    with pytest.raises(ufm.ConvergenceError, match="no critical point to within tol = 1e-300"):
+        ufm.critical_point(np.eye(2), [1, 1], lam_w=0.1, lam_h=0.1, lam_b=0.1, tol=1e-300)

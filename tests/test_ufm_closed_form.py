@@ -9,12 +9,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from torch import Tensor
 
 from nclib import ufm
 from nclib.ufm import closed_form
 
 Penalties = dict[str, float]
+PENALTIES = {"lam_w": 0.1, "lam_h": 0.1, "lam_b": 0.1}
 
 
 def eye(size: int) -> Tensor:
@@ -312,6 +314,90 @@ def test_bias_free_norms_peak_where_the_root_is_twice_the_threshold() -> None:
     assert bool((norms[counts.sqrt() <= theta] == 0).all())
 
 
+def random_gram(k: int, rank: int, seed: int) -> Tensor:
+    factor = normal(k, rank, seed=seed)
+    return factor @ factor.T
+
+
+long_counts = st.lists(st.floats(1, 1000), min_size=2, max_size=6).map(
+    lambda values: torch.tensor(values, dtype=torch.float64)
+)
+
+
+@given(long_counts, st.floats(0.02, 2), st.floats(0.05, 20) | st.just(math.inf), st.integers(0, 3))
+def test_labels_for_any_gram_matrix(
+    counts: Tensor, strength: float, lam_b: float, missing: int
+) -> None:
+    """Any rank, any counts: the certified solver finds the wished Gram matrix and the bias."""
+    k, samples = len(counts), float(counts.sum())
+    theta = strength * float(counts.median()) ** 0.5
+    penalties = {"lam_w": 0.7, "lam_h": (theta / samples) ** 2 / 0.7, "lam_b": lam_b}
+    gram = random_gram(k, max(k - missing, 1), seed=k + missing)
+    unit = math.sqrt(penalties["lam_w"] / penalties["lam_h"]) / float(counts.max()) ** 0.5
+    gram = unit * gram
+    frame = orthonormal(k + missing, k, seed=k)
+    labels = closed_form.labels_for_gram(gram, counts, **penalties, frame=frame)
+    solution = ufm.solve(labels, counts, **penalties, tol=1e-13)
+    reached = solution.means @ solution.means.T
+    torch.testing.assert_close(reached / unit, gram / unit, rtol=1e-4, atol=1e-5)
+    bound = closed_form.bias_bound(samples, **penalties)
+    torch.testing.assert_close(solution.bias, bound / samples**0.5 * frame @ counts.sqrt())
+
+
+def test_a_simplex_etf_under_extreme_imbalance() -> None:
+    counts = torch.tensor([1000.0, 1, 1, 5, 20], dtype=torch.float64)
+    penalties = {"lam_w": 0.01, "lam_h": 0.002, "lam_b": 0.3}
+    labels = closed_form.labels_for_gram(centring(5), counts, **penalties)
+    one_hot = ufm.solve(eye(5), counts, **penalties).means
+    assert float((one_hot @ one_hot.T - centring(5)).norm()) > 1
+    for tol, misfit in ((1e-9, 1e-5), (1e-13, 1e-7)):
+        means = ufm.solve(labels, counts, **penalties, tol=tol).means
+        assert float((means @ means.T - centring(5)).norm()) < misfit
+
+
+def test_other_labels_with_a_singular_gram_matrix() -> None:
+    """X = 0 on some w: there T may be any contraction, and the labels differ beyond a rotation."""
+    counts, k = torch.tensor([40.0, 7, 3, 2], dtype=torch.float64), 4
+    penalties = {"lam_w": 0.02, "lam_h": 0.01, "lam_b": 0.8}
+    samples, roots = float(counts.sum()), counts.sqrt()
+    theta = closed_form.threshold(samples, **free(penalties))
+    gram = random_gram(k, 2, seed=5)
+    x = math.sqrt(penalties["lam_h"] / penalties["lam_w"]) * roots[:, None] * gram * roots
+    kernel = torch.linalg.eigh(x).eigenvectors[:, :2]
+    inverse = eye(k) + torch.outer(roots, roots) / (samples * penalties["lam_b"])
+    for size, attained in ((1.0, True), (0.3, True), (-1.0, True), (1.3, False)):
+        rotation = orthonormal(2, 2, seed=1)
+        kept = eye(k) - kernel @ kernel.T + size * kernel @ rotation @ kernel.T
+        labels = (x + theta * kept @ inverse) / roots
+        means = ufm.solve(labels, counts, **penalties, tol=1e-13).means
+        misfit = float((means @ means.T - gram).norm() / gram.norm())
+        assert (misfit < 1e-6) == attained
+
+
+def test_a_free_bias_reaches_the_gram_matrices_about_the_mean_of_all_samples() -> None:
+    counts = torch.tensor([60.0, 9, 4, 2, 1], dtype=torch.float64)
+    penalties = {"lam_w": 0.02, "lam_h": 0.01, "lam_b": 0.0}
+    shift = eye(5) - counts[:, None] / counts.sum()  # I - n 1^T / N
+    gram = shift.T @ centring(5) @ shift  # a simplex ETF whose weighted mean is zero
+    common = normal(5, 1, seed=3)  # a free bias takes it
+    labels = closed_form.labels_for_gram(gram, counts, **penalties) + common
+    solution = ufm.solve(labels, counts, **penalties)
+    torch.testing.assert_close(solution.means @ solution.means.T, gram, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(solution.bias, common[:, 0])
+    with pytest.raises(ValueError, match="for a free bias gram @ counts must be zero"):
+        closed_form.labels_for_gram(centring(5), counts, **penalties)
+
+
+def test_one_hot_labels_of_two_sizes_may_collapse_without_a_bias() -> None:
+    """Equal lengths on both sides of the peak: 1/sqrt(n_a) + 1/sqrt(n_b) = 1/theta."""
+    counts = torch.tensor([36.0, 36, 9, 9, 9], dtype=torch.float64)
+    theta = 1 / (1 / 6 + 1 / 3)
+    penalties = {"lam_w": 1.0, "lam_h": (theta / float(counts.sum())) ** 2, "lam_b": math.inf}
+    means = ufm.solve(eye(5), counts, **penalties).means
+    centred = centring(5) @ means @ means.T @ centring(5)
+    torch.testing.assert_close(centred, float(centred.trace()) / 4 * centring(5))
+
+
 @given(counts_of, st.booleans())
 def test_free_bias_spectrum(counts: Tensor, repeat: bool) -> None:
     if repeat:
@@ -503,6 +589,69 @@ def test_narrow_one_hot(dim: int, lam_b: float) -> None:
         torch.testing.assert_close(best.gram, unit * centring(k))
 
 
+# ------------------------------------------------------- non-negative features
+
+
+def projected_descent(k: int, c: float, lam_b: float, dim: int, seed: int) -> tuple[float, Tensor]:
+    """K times the objective and the means at a local minimum over H >= 0, by L-BFGS-B.
+
+    One-hot labels; W and H in units in which both penalties are c/2; the bias eliminated.
+    """
+    mean = np.eye(k) - (0.0 if math.isinf(lam_b) else 1 / (1 + lam_b)) / k
+
+    def value_and_slope(x: np.ndarray) -> tuple[float, np.ndarray]:
+        weight, features = x[: k * dim].reshape(k, dim), x[k * dim :].reshape(dim, k)
+        error = weight @ features - np.eye(k)
+        value = 0.5 * np.sum(error @ mean * error) + 0.5 * c * np.sum(x**2)
+        slopes = error @ mean @ features.T, weight.T @ error @ mean
+        return value, np.concatenate([slope.ravel() for slope in slopes]) + c * x
+
+    start = normal(2 * k * dim, seed=seed).numpy()
+    start[k * dim :] = np.abs(start[k * dim :])
+    bounds = [(None, None)] * (k * dim) + [(0, None)] * (k * dim)
+    end = minimize(
+        value_and_slope,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"maxiter": 3000, "maxfun": 5000, "ftol": 0.0, "gtol": 1e-10},
+    )
+    return float(end.fun), torch.from_numpy(end.x[k * dim :].reshape(dim, k).T.copy())
+
+
+@pytest.mark.parametrize("lam_b", [0.0, 0.3, 4.0, math.inf])
+@pytest.mark.parametrize("c", [0.15, 0.7])
+@pytest.mark.parametrize("k", [2, 4])
+def test_no_nonnegative_features_are_better_than_the_frame(k: int, c: float, lam_b: float) -> None:
+    n = 5.0
+    penalties = balanced_penalties(k, n, c, lam_b)
+    best = closed_form.nonnegative_one_hot(k, n, **penalties)
+    counts = torch.full((k,), n)
+    unit = math.sqrt(penalties["lam_w"] / (n * penalties["lam_h"]))
+    means = best.gram.diagonal().sqrt().diag()  # one coordinate a class
+    weight = best.scores / means.diagonal()
+    value = ufm.objective(weight, means, best.bias, eye(k), counts, **penalties)
+    ends = [projected_descent(k, c, lam_b, dim=2 * k, seed=seed) for seed in range(5)]
+    lowest, features = min(ends, key=lambda end: end[0])  # some starts end in worse minima
+    assert lowest == pytest.approx(k * value, rel=1e-9)
+    if k > 2 or lam_b > 0:
+        torch.testing.assert_close(features @ features.T, best.gram / unit, rtol=1e-4, atol=1e-4)
+    if math.isinf(lam_b):  # then the frame is the optimum without the constraint, too
+        assert_optimal(best, eye(k), counts, penalties)
+
+
+def test_nonnegative_means_vanish_from_the_threshold_on() -> None:
+    k, n, lam_b = 5, 3.0, 0.5
+    edge = math.sqrt((k - 1 + (lam_b / (1 + lam_b)) ** 2) / k)  # c from which all is zero
+    for side, size in ((0.999, True), (1.001, False)):
+        penalties = balanced_penalties(k, n, side * edge, lam_b)
+        best = closed_form.nonnegative_one_hot(k, n, **penalties)
+        assert (float(best.gram.trace()) > 0) == size
+        _, features = projected_descent(k, side * edge, lam_b, dim=k, seed=1)
+        assert (float(features.norm()) > 1e-3) == size
+
+
 def narrow(**options: float) -> None:
     closed_form.narrow_one_hot(0.5 * eye(3), 2.0, lam_w=1.0, lam_h=1.0, **options)
 
@@ -537,15 +686,28 @@ def narrow(**options: float) -> None:
             r"smoothing must lie in \[0, 1\], got 1.5",
         ),
         (lambda: closed_form.two_sizes((2, 3.0), (2, 3.0)), "expected n_a > n_b > 0"),
+        (
+            lambda: closed_form.labels_for_gram(eye(2), [1, 1, 1], **PENALTIES),
+            "one entry a row of gram, 2, got 3",
+        ),
+        (
+            lambda: closed_form.labels_for_gram(-eye(2), [1, 1], **PENALTIES),
+            "positive semidefinite, got the eigenvalue -1",
+        ),
+        (
+            lambda: closed_form.labels_for_gram([[1, 1], [0, 1]], [1, 1], **PENALTIES),
+            r"must be symmetric, but G - G\^T has an entry of 1",
+        ),
+        (
+            lambda: closed_form.nonnegative_one_hot(1, 1, **PENALTIES),
+            "num_classes must be at least 2, got 1",
+        ),
         (lambda: closed_form.free_bias_spectrum([1.0, 0.0]), "counts must be positive, got 0.0"),
     ],
 )
 def test_errors(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
-
-
-PENALTIES = {"lam_w": 0.1, "lam_h": 0.1, "lam_b": 0.1}
 
 
 @pytest.mark.parametrize(

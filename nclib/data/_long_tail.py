@@ -23,9 +23,10 @@ LONG_TAIL_KINDS = ("exp", "step")
 def long_tail_counts(num_classes: int, n_max: int, ratio: float, kind: str = "exp") -> list[int]:
     r"""Images of each class in a long-tailed training set, the largest class first.
 
-    ``"exp"``: :math:`n_k = \lfloor n_{\max}\, r^{-k/(K-1)} \rfloor`; ``"step"``: the first
-    ``K // 2`` classes have :math:`n_{\max}`, the others :math:`\lfloor n_{\max} / r \rfloor`.
-    Truncated, never rounded: rounding gives CIFAR-10-LT at ratio 100 two images more.
+    ``"exp"``: :math:`n_k = \lfloor n_{\max}\, r^{-(k-1)/(K-1)} \rfloor` for k from 1; ``"step"``:
+    the first ``K // 2`` classes have :math:`n_{\max}`, the others
+    :math:`\lfloor n_{\max} / r \rfloor`. Truncated, never rounded: rounding gives CIFAR-10-LT at
+    ratio 100 two images more.
 
     Args:
         num_classes: K, at least 1.

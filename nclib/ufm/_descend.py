@@ -95,7 +95,7 @@ def descend(
         loss=loss,
     )
     width = min(collapsed.targets.shape) if dim is None else whole("dim", dim, least=1)
-    flow = _Flow(problem, width, balanced)
+    flow = Flow(problem, width, balanced)
     point = flow.start(init, generator)
     value, gradient = flow.value_and_gradient(point)
     velocity = torch.zeros_like(point)
@@ -140,7 +140,7 @@ def descend(
     )
 
 
-class _Flow:
+class Flow:
     """The objective and its gradient as functions of one vector.
 
     Its parts are the weight, the features times the root of the samples that each stands for (so
@@ -164,13 +164,25 @@ class _Flow:
             init * torch.randn(shape, generator=generator, dtype=roots.dtype, device=device)
             for shape in self.shapes[:2]
         )
-        return torch.cat(
-            [
-                weight.to(roots).view(-1) / self.units[0],
-                (features.to(roots) * roots[:, None]).view(-1) / self.units[1],
-                roots.new_zeros(self.shapes[2]),
-            ]
+        return self.join(weight.to(roots), features.to(roots), roots.new_zeros(self.shapes[2]))
+
+    def join(
+        self,
+        weight: Float[Tensor, "K P"],
+        features: Float[Tensor, "N P"],
+        bias: Float[Tensor, " K"],
+    ) -> Float[Tensor, " M"]:
+        """The vector whose ``variables`` these are."""
+        roots = self.problem.roots
+        for part, shape in zip((weight, features, bias), self.shapes, strict=True):
+            if part.shape != shape:
+                raise ValueError(f"expected variables of shape {shape}, got {tuple(part.shape)}")
+        parts = weight.to(roots), features.to(roots) * roots[:, None], bias.to(roots)
+        scaled = (
+            part.reshape(-1) / unit if unit > 0 else torch.zeros_like(part).reshape(-1)
+            for part, unit in zip(parts, self.units, strict=True)
         )
+        return torch.cat(list(scaled))
 
     def _split(self, point: Float[Tensor, " M"]) -> list[Tensor]:
         parts = point.split([math.prod(shape) for shape in self.shapes])
@@ -198,3 +210,32 @@ class _Flow:
         )
         parts = [u * g.reshape(-1) for u, g in zip(self.units, gradient, strict=True)]
         return float(value), torch.cat(parts)
+
+    def hessian(self, point: Float[Tensor, " M"]) -> Float[Tensor, "M M"]:
+        """The second derivatives, dense: the gradient's derivative along each coordinate."""
+        problem = self.problem
+        weight, features, bias = self._split(point)
+        logits = problem.logits(weight @ features.T, bias)
+        slope = problem.loss.gradient(logits) * (problem.roots / problem.samples)
+        diagonal, vectors = problem.loss.hessian(logits)
+        basis = torch.eye(len(point), dtype=point.dtype, device=point.device)
+        sizes = [math.prod(shape) for shape in self.shapes]
+        d_weight, d_features, d_bias = (
+            unit * part.view(-1, *shape)
+            for unit, part, shape in zip(
+                self.units, basis.split(sizes, 1), self.shapes, strict=True
+            )
+        )
+        d_logits = (d_weight @ features.T + weight @ d_features.mT) / problem.roots
+        d_logits = d_logits + d_bias[..., None]
+        d_slope = diagonal * d_logits
+        if vectors is not None:
+            d_slope = d_slope - vectors * (vectors * d_logits).sum(-2, keepdim=True)
+        d_slope = d_slope * (problem.roots / problem.samples)
+        derivative = (
+            d_slope @ features + slope @ d_features + problem.lam_w * d_weight,
+            d_slope.mT @ weight + slope.T @ d_weight + problem.lam_h * d_features,
+            d_slope @ problem.roots + problem.bias_weight / problem.samples * d_bias,
+        )
+        parts = [u * g.flatten(1) for u, g in zip(self.units, derivative, strict=True)]
+        return torch.cat(parts, 1)

@@ -9,7 +9,7 @@ from functools import partial
 from torch import Tensor
 
 from nclib._profiles import Profile
-from nclib.papers._cases import apart, etf_misfit, misfit, near
+from nclib.papers._cases import at_least, at_most, etf_misfit, misfit
 from nclib.papers._claim import Check, Claim, Evidence
 from nclib.papers.class_encoding.grid import gram_misfit, grid
 from nclib.runs import RunRecord, ledger
@@ -60,7 +60,7 @@ def _nc1(profile: Profile) -> Evidence | None:
     if records is None:
         return None
     values = (r.report("train").nc1_ratio for r in records)
-    return near(values, "largest variance within classes over variance between them", 0.05)
+    return at_most(values, "largest variance within classes over variance between them", 0.05)
 
 
 def _holds(
@@ -70,7 +70,7 @@ def _holds(
     profile: Profile,
 ) -> Evidence | None:
     records = _of(profile, *encodings)
-    return None if records is None else near(map(measure, records), quantity, 0.1)
+    return None if records is None else at_most(map(measure, records), quantity, 0.1)
 
 
 def _fails(
@@ -80,7 +80,7 @@ def _fails(
     profile: Profile,
 ) -> Evidence | None:
     records = _of(profile, *encodings)
-    return None if records is None else apart(map(measure, records), quantity, 0.2)
+    return None if records is None else at_least(map(measure, records), quantity, 0.2)
 
 
 def _misalignment(record: RunRecord) -> float:
@@ -130,7 +130,7 @@ def _gram(profile: Profile) -> Evidence | None:
     records = _published(profile)
     if not records:
         return None
-    return near(map(gram_misfit, records), "largest relative distance of the Gram matrices", 0.1)
+    return at_most(map(gram_misfit, records), "largest relative distance of the Gram matrices", 0.1)
 
 
 def _transition(profile: Profile) -> Evidence | None:
@@ -145,7 +145,7 @@ def _transition(profile: Profile) -> Evidence | None:
     if not {0.0, math.inf} <= set(shapes):
         return None
     ends = [*shapes[0.0], *(1 - t for t in shapes[math.inf])]
-    return near(ends, "largest distance of t from 0 (free bias) and from 1 (no bias)", 0.1)
+    return at_most(ends, "largest distance of t from 0 (free bias) and from 1 (no bias)", 0.1)
 
 
 def book_claim(profile: Profile) -> Claim:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nclib.plots._style import (
     COLOURS,
+    DIVERGING,
     MARKERS,
     PALETTE,
     headline,
@@ -158,4 +159,44 @@ def planar_means(pictures: Mapping[str, tuple[Tensor, float]]) -> Figure:
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=name)
         axes.set_xlabel(f"objective {value:.6f}")
     headline(figure, "Two dimensions, equal minima: the model does not care which")
+    return figure
+
+
+def designed_labels(counts: Tensor, rows: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
+    """Labels and the Gram matrix of the class means that they give, a row of heat maps each.
+
+    Args:
+        counts: samples of each class, along the axes.
+        rows: by name of the encoding, its (K, K) labels (a column a class) and the Gram matrix.
+    """
+    size = len(counts)
+    figure, panels = plt.subplots(
+        len(rows), 2, figsize=(6.4, 3.2 * len(rows)), squeeze=False, layout="constrained"
+    )
+    ticks = [f"{count:.0f}" for count in counts.tolist()]
+    for axes, (name, matrices) in zip(panels, rows.items(), strict=True):
+        titles = (f"{name} labels", "Gram matrix of the means")
+        for panel, matrix, title in zip(axes, matrices, titles, strict=True):
+            top = float(matrix.abs().max())
+            panel.imshow(matrix, cmap=DIVERGING, vmin=-top, vmax=top)
+            for i in range(size):
+                for j in range(size):
+                    value = float(matrix[i, j])
+                    panel.text(
+                        j,
+                        i,
+                        f"{value:.2f}".replace("-0.00", "0.00"),
+                        ha="center",
+                        va="center",
+                        fontsize=7,
+                        color="white" if abs(value) > 0.6 * top else "black",
+                    )
+            panel.set_xticks(range(size), ticks)
+            panel.set_yticks(range(size), ticks)
+            panel.set_title(title, fontsize=10, fontweight="normal")
+            panel.grid(False)
+            panel.spines[:].set_visible(False)
+    for panel in panels[-1]:
+        panel.set_xlabel("samples of the class")
+    figure.suptitle("The right labels undo the imbalance", fontweight="bold")
     return figure

@@ -287,7 +287,7 @@ def rotation_cosine(
 
 
 def nc3_imbalance(ratios: Tensor, plain: Mapping[float, Sequence[float]]) -> Figure:
-    r"""Misfit of NC3′ against the imbalance ratio.
+    r"""Misfit of NC3′ against the imbalance ratio, with its largest value marked.
 
     Args:
         ratios: size of a large class over that of a small one.
@@ -302,13 +302,19 @@ def nc3_imbalance(ratios: Tensor, plain: Mapping[float, Sequence[float]]) -> Fig
             marker=MARKERS[index],
             label=penalty_label(penalty),
         )
+        peak = max(range(len(values)), key=values.__getitem__)
+        axes.plot(
+            ratios[peak], values[peak], "o", mfc="none", mec=COLOURS[index], ms=13, label="_peak"
+        )
     axes.axhline(0, color=PALETTE["black"], linestyle="--", label="weighted by the counts: exact")
     ticks = [int(ratio) if ratio == int(ratio) else ratio for ratio in ratios.tolist()]
     axes.set_xticks(ratios.tolist(), [str(tick) for tick in ticks])
     axes.minorticks_off()
     axes.set(xlabel="imbalance ratio", ylabel="misfit of NC3′")
-    axes.set_title("With unequal classes, NC3′ holds only when weighted by the counts")
-    axes.legend(loc="upper left")
+    falls = all(values[-1] < max(values) for values in plain.values())
+    course = "rises, then falls" if falls else "rises with the imbalance"
+    axes.set_title(f"Without the counts as weights, the misfit of NC3′ {course}")
+    axes.legend(loc="center")
     return figure
 
 

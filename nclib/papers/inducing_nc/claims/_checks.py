@@ -17,7 +17,7 @@ from torch.nn.functional import cosine_similarity, normalize, one_hot
 
 from nclib.geometry import pairwise_angles, simplex_etf
 from nclib.metrics import measure
-from nclib.papers._cases import apart, gaussian, misfit, near
+from nclib.papers._cases import at_least, at_most, gaussian, misfit
 from nclib.papers._claim import Evidence
 from nclib.theory import (
     LeastSquares,
@@ -76,7 +76,7 @@ def prop_1_formula() -> Evidence:
         design = torch.cat([features, torch.ones(len(features), 1).double()], 1)
         fitted = design @ torch.linalg.lstsq(design, targets, driver="gelsd").solution
         misfits.append(misfit(features @ classifier.weight.T + classifier.bias, fitted))
-    return near(misfits, "relative misfit of the scores", _EXACT)
+    return at_most(misfits, "relative misfit of the scores", _EXACT)
 
 
 def prop_1_unique() -> Evidence:
@@ -86,7 +86,7 @@ def prop_1_unique() -> Evidence:
         centred = features - features.mean(0)
         weight = torch.linalg.lstsq(centred, targets - targets.mean(0), driver="gelsd").solution
         misfits.append(misfit(classifier.weight, weight.T))
-    return near(misfits, "relative misfit of the minimum-norm minimiser", _EXACT)
+    return at_most(misfits, "relative misfit of the minimum-norm minimiser", _EXACT)
 
 
 def prop_1_skew() -> Evidence:
@@ -95,7 +95,7 @@ def prop_1_skew() -> Evidence:
     for dim in (4, 10):
         norms = least_squares_classifier(_etf(5, dim), _COUNTS).weight.norm(dim=1)
         ratios.append(float(norms[0] / norms[1:].max()) - 1)
-    return apart(ratios, "excess of the largest class's weight norm, collapsed simplex ETF")
+    return at_least(ratios, "excess of the largest class's weight norm, collapsed simplex ETF")
 
 
 def _fitted(means: Tensor, counts: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ def prop_1_skew_instead() -> Evidence:
             misfits.append(misfit(_fitted(means, counts), dual))
             misfits.append(misfit(classifier.weight, dual))
             misfits.append(misfit(classifier.bias, 1 / 5 - dual @ means.mean(0)))
-    return near(misfits, "relative distance of W and b from the pseudo-inverse's", _EXACT)
+    return at_most(misfits, "relative distance of W and b from the pseudo-inverse's", _EXACT)
 
 
 def _noisy_simplex(counts: Tensor, deviation: float) -> Tensor:
@@ -155,7 +155,7 @@ def prop_1_noise_formula() -> Evidence:
             slopes.append(float(slope.norm()))
             solved = least_squares_classifier(etf, counts, within=deviation**2).weight
             slopes.append(misfit(solved, weight.detach()))
-    return near(slopes, "slope at the closed form, and the misfit of the solver", _EXACT)
+    return at_most(slopes, "slope at the closed form, and the misfit of the solver", _EXACT)
 
 
 def prop_1_skew_noise() -> Evidence:
@@ -166,7 +166,7 @@ def prop_1_skew_noise() -> Evidence:
             etf = _etf(len(counts), len(counts) - 1)
             norms = least_squares_classifier(etf, counts, within=deviation**2).weight.norm(dim=1)
             ratios.append(float((norms[:-1] / norms[1:]).min()) - 1)
-    return apart(
+    return at_least(
         ratios, "excess of a class's weight norm over the next rarer one's, σ = 0.1 to 30", 1e-4
     )
 
@@ -178,7 +178,7 @@ def prop_1_skew_close() -> Evidence:
     weight = least_squares_classifier(means, counts, within=30.0**2).weight
     side = 0.3 * math.hypot(1, 0.04)  # π_k‖μ_k − h̄‖, with h̄ = (0, 0.04)
     limit = torch.tensor([0.4 * 0.06, side, side], dtype=torch.float64)
-    return near(
+    return at_most(
         [misfit(30.0**2 * weight.norm(dim=1), limit)],
         "relative distance of σ²‖w_k‖ from (0.024, 0.3, 0.3), means (0, 0.1), (±1, 0), σ = 30",
         1e-2,
@@ -206,7 +206,7 @@ def violations(count: int, trials: int, *, deviation: float = 0.5, seed: int = 0
 
 def prop_2_printed() -> Evidence:
     """(10) with its n_k taken to infinity, n_k′ small."""
-    return near(
+    return at_most(
         (violations(count, 4000) for count in (2, 5, 20)),
         "share of samples that violate (10) at δ = 5 %, n_k = ∞, n_k′ = 2, 5, 20: up to",
         _DELTA,
@@ -252,13 +252,13 @@ def _shares_above(scale: int) -> list[float]:
 
 def prop_2_instead() -> Evidence:
     """The corrected bound: exceeded in at most a share δ of the samples."""
-    return near(_shares_above(1), "share of samples above the corrected bound, δ = 5 %", _DELTA)
+    return at_most(_shares_above(1), "share of samples above the corrected bound, δ = 5 %", _DELTA)
 
 
 def prop_2_constants() -> Evidence:
     """Its terms are needed: a tenth of them is exceeded in more than a share δ of the samples."""
     shares = zip(_shares_above(100), _shares_above(1), strict=True)
-    return apart(
+    return at_least(
         (tenth - whole for tenth, whole in shares),
         "rise of that share with terms a tenth as large",
         2 * _DELTA,
@@ -295,7 +295,7 @@ def eq_12_collapse() -> Evidence:
     source, target = torch.tensor([27.0, 9.0, 3.0, 1.0]).double(), torch.ones(4).double()
     collapsed = mixture_jensen_shannon(_etf(4, 3), 0.1, source, target)
     gap = abs(collapsed - jensen_shannon(source, target))
-    return near([gap], "gap between d_JS(Z) and d_JS(Y) at σ = 0.1", 1e-6)
+    return at_most([gap], "gap between d_JS(Z) and d_JS(Y) at σ = 0.1", 1e-6)
 
 
 def eq_12_merged() -> Evidence:
@@ -304,7 +304,7 @@ def eq_12_merged() -> Evidence:
     means[2:] = means[2:].mean(0)
     source, target = torch.tensor([10.0, 10.0, 1.0, 1.0]).double(), torch.ones(4).double()
     gap = abs(mixture_jensen_shannon(means, 0.1, source, target) - jensen_shannon(source, target))
-    return near([gap], "gap at σ = 0.1 with the two rare classes merged into one", 1e-6)
+    return at_most([gap], "gap at σ = 0.1 with the two rare classes merged into one", 1e-6)
 
 
 def eq_12_unlike() -> Evidence:
@@ -313,7 +313,7 @@ def eq_12_unlike() -> Evidence:
     means[2:] = means[2:].mean(0)
     source, target = torch.tensor([27.0, 9.0, 3.0, 1.0]).double(), torch.ones(4).double()
     gap = jensen_shannon(source, target) - mixture_jensen_shannon(means, 0.1, source, target)
-    return apart([gap], "gap at σ = 0.1 with the classes of 3 and of 1 merged into one", 1e-3)
+    return at_least([gap], "gap at σ = 0.1 with the classes of 3 and of 1 merged into one", 1e-3)
 
 
 # --- Proposition 3 and the regulariser L_B --------------------------------------------------------
@@ -351,7 +351,9 @@ def _ideal(num_classes: int) -> float:
 
 def prop_3_printed() -> Evidence:
     """For n vectors, whatever their dimension, −1/(n−1) can be reached."""
-    return near([planar_best() + 1 / 3], "least excess over −1/3, four vectors in the plane", 1e-3)
+    return at_most(
+        [planar_best() + 1 / 3], "least excess over −1/3, four vectors in the plane", 1e-3
+    )
 
 
 def prop_3_instead() -> Evidence:
@@ -366,7 +368,7 @@ def prop_3_instead() -> Evidence:
             unit = normalize(vectors, dim=1)
             largest = float((unit @ unit.T - 2 * torch.eye(size)).max())
             excess.append(max(0.0, -1 / (size - 1) - largest))
-    return near(excess, "misfit of the simplex ETF, or how far below it others fall", 1e-12)
+    return at_most(excess, "misfit of the simplex ETF, or how far below it others fall", 1e-12)
 
 
 def lb_optimum() -> Evidence:
@@ -375,7 +377,7 @@ def lb_optimum() -> Evidence:
     for size, dim in ((3, 2), (5, 4), (5, 7), (10, 9)):
         away = pairwise_angles(_widest(size, dim)) - _ideal(size)
         misfits.append(float(away.fill_diagonal_(0).abs().max()))
-    return near(misfits, "largest deviation of an angle from arccos(−1/(K−1)), in degrees", 5e-4)
+    return at_most(misfits, "largest deviation of an angle from arccos(−1/(K−1)), in degrees", 5e-4)
 
 
 def _leaning(size: int, lean: float) -> Tensor:
@@ -424,7 +426,7 @@ def lb_equal_norms() -> Evidence:
     for size, dim in ((3, 2), (5, 4), (5, 7), (10, 9)):
         norms = _widest(size, dim).norm(dim=1)
         spreads.append(float(norms.max() / norms.min()) - 1)
-    return near(spreads, "relative difference of the largest and the smallest norm", 5e-4)
+    return at_most(spreads, "relative difference of the largest and the smallest norm", 5e-4)
 
 
 # --- Proposition 4: self-duality ------------------------------------------------------------------
@@ -432,7 +434,7 @@ def lb_equal_norms() -> Evidence:
 
 def prop_4_printed() -> Evidence:
     """NC1, NC2 and class-balanced sampling: W is parallel to the centred means."""
-    return near(
+    return at_most(
         (
             1 - _duality(least_squares_classifier(m, _EVEN).weight, m)
             for m in (_etf(5, dim, seed=dim) for dim in (4, 5, 9))
@@ -444,7 +446,7 @@ def prop_4_printed() -> Evidence:
 
 def prop_4_instead() -> Evidence:
     """The same without class-balanced sampling."""
-    return near(
+    return at_most(
         (
             1 - _duality(least_squares_classifier(m, _COUNTS).weight, m)
             for m in (_etf(5, dim, seed=dim) for dim in (4, 5, 9))
@@ -460,7 +462,7 @@ def prop_4_converse() -> Evidence:
     for seed in range(10):
         means = _etf(5, 6, seed=seed) + 0.3 * gaussian(5, 6, seed=seed)
         effects.append(1 - _duality(least_squares_classifier(means, _EVEN).weight, means))
-    return apart(effects, "one minus the cosine of W and the means, off the simplex ETF", 1e-3)
+    return at_least(effects, "one minus the cosine of W and the means, off the simplex ETF", 1e-3)
 
 
 def prop_4_factor() -> Evidence:
@@ -469,7 +471,7 @@ def prop_4_factor() -> Evidence:
     counts = torch.full((5,), 20.0, dtype=torch.float64)
     weight = least_squares_classifier(means, counts).weight
     printed = 20 * torch.linalg.pinv((means - means.mean(0)).T)
-    return near([misfit(printed, weight)], "relative misfit of the printed factor, n/K = 20")
+    return at_most([misfit(printed, weight)], "relative misfit of the printed factor, n/K = 20")
 
 
 def _decisions(*, bias: bool) -> float:
@@ -484,9 +486,9 @@ def _decisions(*, bias: bool) -> float:
 
 def nc4_printed() -> Evidence:
     """(6) at NC1, NC2 and NC3: the classifier without a bias decides as the nearest mean."""
-    return apart([_decisions(bias=False)], "share of agreeing samples, means not centred", 0.999)
+    return at_least([_decisions(bias=False)], "share of agreeing samples, means not centred", 0.999)
 
 
 def nc4_instead() -> Evidence:
     """With b_LS, the decisions are those of the nearest class mean."""
-    return apart([_decisions(bias=True)], "share of agreeing samples with b_LS", 0.999)
+    return at_least([_decisions(bias=True)], "share of agreeing samples with b_LS", 0.999)
