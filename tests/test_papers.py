@@ -346,7 +346,7 @@ def _checks_that_call(
     patch.setattr(owner, name, recorded)
     evidence = []
     for claim in _SOLVED:
-        for check in claim.printed + claim.instead:
+        for check in claim.printed + claim.corrected:
             _forget()
             calls.clear()
             result = check.run()
@@ -375,7 +375,7 @@ def _scaled(value: Any) -> Any:
     return 0.9 * value
 
 
-_THEIRS = class_encoding._claims
+_THEIRS = class_encoding_claims
 
 
 @pytest.mark.parametrize(
