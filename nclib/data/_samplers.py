@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,6 +45,13 @@ def _power(exponent: float) -> Callable[..., Int64[Tensor, " n"]]:
     return draw
 
 
+def _in_turns(lists: Sequence[Tensor], generator: torch.Generator) -> Int64[Tensor, " n"]:
+    """Rounds of all classes, in an order shuffled every round, from (rounds, 1, images) a class."""
+    images = torch.cat(list(lists), dim=1)  # (rounds, classes, images of the class in that round)
+    order = _permutations(len(images), len(lists), generator)[:, :, None].expand_as(images)
+    return images.gather(1, order).flatten()
+
+
 def _class_aware(
     labels: Int64[Tensor, " N"], length: int, per_class: int, generator: torch.Generator
 ) -> Int64[Tensor, " n"]:
@@ -56,9 +63,7 @@ def _class_aware(
         cycles = -(-rounds * per_class // len(members))
         order = _permutations(cycles, len(members), generator).flatten()[: rounds * per_class]
         lists.append(members[order].view(rounds, 1, per_class))
-    shown = torch.cat(lists, dim=1)  # (rounds, classes, images of the class in that round)
-    order = _permutations(rounds, len(present), generator)[:, :, None].expand_as(shown)
-    return shown.gather(1, order).flatten()[:length]
+    return _in_turns(lists, generator)[:length]
 
 
 def _class_aware_cyclic(
@@ -77,9 +82,7 @@ def _class_aware_cyclic(
         cycles = -(-rounds * per_class // len(members))
         order = _permutations(cycles, len(members), stream).flatten()[: rounds * per_class]
         lists.append(members[order].view(rounds, 1, per_class))
-    shown = torch.cat(lists, dim=1)  # (rounds, classes, images of the class in that round)
-    order = _permutations(rounds, len(present), streams[0])[:, :, None].expand_as(shown)
-    return shown.gather(1, order).flatten()[:length]
+    return _in_turns(lists, streams[0])[:length]
 
 
 @dataclass(frozen=True)

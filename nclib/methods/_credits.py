@@ -33,7 +33,8 @@ _STATED = "d4216db1a9fa0f83"  # laptop, bf16
 _TERMS = (
     Difference(
         "The released code has class centres that are free parameters with an optimiser of their "
-        "own, so that L_B reaches the network through L_W alone; here batch means.",
+        "own, so that L_B reaches the network through L_W alone; here the means of those classes "
+        "that the batch has.",
         (_STATED, "8922a28bbcaf91e8"),
     ),
     Difference("The released code divides L_W by K.", (_STATED, "1087ed5d25e88821")),
