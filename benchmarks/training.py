@@ -29,6 +29,7 @@ from nclib import data, models
 from nclib.papers.inducing_nc.grid import config as long_tailed
 from nclib.runs import RunConfig
 from nclib.train import _evaluate
+from nclib.train._objective import Targets
 from nclib.train._precision import is_rounded
 from nclib.train._run import Run
 
@@ -154,7 +155,7 @@ def network_of(run: Run, steps: int) -> Callable[[], None]:
     def train() -> None:
         run.network.train()
         for _ in range(steps):
-            run.gradients(inputs, [(labels, 1.0)], 1)
+            run.gradients(inputs, Targets(labels), 1)
             optimizer.step()
 
     return train
@@ -205,12 +206,12 @@ def measurement(run: Run, trained: float, images: int) -> Rows:
     """A report of collapse on some training images, beside training on them once."""
     chosen = {"train": data.Split(*(part[:images] for part in run.images.splits["train"]))}
     run.images.splits = {**run.images.splits, **chosen}
-    passed = run.passed("train")
+    split = run.outputs("train")
     times = time_alternately(
         {
-            "their features and scores": lambda: run.passed("train"),
+            "their features and scores": lambda: run.outputs("train"),
             "the report of collapse": lambda: _evaluate.collapse(
-                passed, run.evaluated.head, run.objective
+                split, run.evaluated.head, run.objective
             ),
         },
         repeats=3,

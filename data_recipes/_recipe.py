@@ -12,7 +12,7 @@ import torch
 
 from nclib import data
 from nclib._io import clear_parts, write_atomic
-from nclib.runs._lock import locked
+from nclib._lock import locked
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Recipe:
         """
         root = root or data.data_root()
         path = manifest_path(self.name, root)
-        with locked(root / ".build"):
+        with locked(root / ".build.lock"):
             for written in (path, *(root / name for name in self.files)):
                 clear_parts(written)
             self.fetch(root)

@@ -1,6 +1,5 @@
 """Every test: one thread, the same examples on every run, shapes and types of nclib checked."""
 
-import inspect
 from collections.abc import Iterator
 
 import jaxtyping
@@ -22,8 +21,12 @@ jaxtyping.install_import_hook(
         "nclib.evaluate",
         "nclib.geometry",
         "nclib.losses",
+        "nclib.methods",
         "nclib.metrics",
+        "nclib.models",
+        "nclib.queue",
         "nclib.theory",
+        "nclib.train",
         "nclib.ufm",
     ],
     "shapes.checked",
@@ -31,11 +34,9 @@ jaxtyping.install_import_hook(
 
 
 @pytest.fixture(autouse=True)
-def _unchecked_where_it_must_be(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Wrong shapes passed on purpose meet the library's own errors, and a graph holds no checks."""
-    source = inspect.getsource(request.function)
-    jaxtyping.config.update(
-        "jaxtyping_disable", "pytest.raises" in source or "torch.compile" in source
-    )
+def _shapes_are_checked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Unless the test is marked ``unchecked``."""
+    unchecked = request.node.get_closest_marker("unchecked") is not None
+    jaxtyping.config.update("jaxtyping_disable", unchecked)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)

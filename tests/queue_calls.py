@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from nclib.runs import RunConfig, RunRecord, _queue, get_all
+from nclib.queue import _get_all, get_all
+from nclib.runs import RunConfig, RunRecord
 
 SECONDS_TO_WAIT = 600
 
@@ -25,6 +26,18 @@ def call(config: RunConfig, **_: Any) -> RunRecord:
     if config.seed == 13:
         os.kill(os.getpid(), signal.SIGKILL)
     return RunRecord(config, [], {"test_accuracy": 1.0}, {"train": [], "test": []}, {}, {})
+
+
+class Stubborn(Exception):
+    """Cannot be read back from what pickling keeps of it."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what}: {why}")
+
+
+def stubborn(config: RunConfig, **_: Any) -> RunRecord:
+    """Raises that error."""
+    raise Stubborn("no luck", "as usual")
 
 
 def endless(config: RunConfig, **_: Any) -> RunRecord:
@@ -44,5 +57,5 @@ def endless(config: RunConfig, **_: Any) -> RunRecord:
 if __name__ == "__main__":
     from queue_calls import endless as importable
 
-    _queue.get = importable
+    _get_all.get = importable
     sys.exit(not list(get_all(runs(0), jobs=2)))

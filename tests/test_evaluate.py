@@ -95,6 +95,7 @@ def test_a_softmax_of_any_precision_is_a_distribution(dtype):
 LABELS = torch.tensor([0, 1])
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize(
     ("call", "error", "match"),
     [

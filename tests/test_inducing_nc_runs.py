@@ -289,8 +289,8 @@ def test_variants_of_retraining_differ_in_batch_norm_or_sampler_alone():
     stay, move, cyclic = chapter.retraining("paper").values()
     options = set(cyclic.method_options) - set(stay.method_options)
     assert options == {("second_sampler", "class_aware_cyclic")}
-    assert cyclic.first_stage() == stay.first_stage()
-    assert stay.first_stage() == move.first_stage() == chapter.variants("paper")[STATED]
+    assert cyclic.previous() == stay.previous()
+    assert stay.previous() == move.previous() == chapter.variants("paper")[STATED]
     assert stay.method_options == move.method_options
     seconds = [METHODS[run.method].second for run in (stay, move)]
     assert [second.batch_norm for second in seconds] == ["frozen", "shift"]
@@ -301,7 +301,7 @@ def test_variants_of_retraining_differ_in_batch_norm_or_sampler_alone():
 def test_a_second_stage_starts_from_a_network_that_is_in_the_tables(profile):
     listed = chapter.grid(profile)
     known = {run.id for run in listed}
-    firsts = [run.first_stage() for run in listed]
+    firsts = [run.previous() for run in listed]
     firsts = [run for run in firsts if run is not None and not run.method.endswith("-features")]
     if profile == "paper":  # MiSLAS has a first stage in its authors' setting
         firsts = [run for run in firsts if run.weight_decay != 2e-4]

@@ -869,6 +869,7 @@ def test_counts_are_taken_as_a_list_or_a_tensor_of_any_type():
         assert losses.ldam(logits, labels, torch.tensor(COUNTS, dtype=dtype)) == value
 
 
+@pytest.mark.unchecked
 def test_losses_compile_whole():
     features, labels = batch(8, 4, 4)
     centres = torch.eye(4, dtype=torch.float64)
@@ -884,6 +885,7 @@ def test_losses_compile_whole():
 LOGITS, LABELS = torch.zeros(3, 2), torch.tensor([0, 1, 1])
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize(
     ("call", "error", "match"),
     [

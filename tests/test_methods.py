@@ -10,11 +10,15 @@ import pytest
 import torch
 
 from nclib import data, losses, models, papers
-from nclib.methods import METHODS, Batch, _credits
-from nclib.runs import RunConfig, get, ledger
+from nclib.methods import METHODS, Batch, Method, Option, SecondStage, _credits
+from nclib.methods._parts import cross_entropy, prior_removed
+from nclib.models import Outputs
+from nclib.queue import get
+from nclib.runs import RunConfig, ledger
 from nclib.train import _evaluate, _stage, fit, measure_again
 from nclib.train._centres import ClassCentres
 from nclib.train._declared import MethodObjective
+from nclib.train._objective import Targets
 
 
 def config(method, **changes):
@@ -58,8 +62,8 @@ def own_folders(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "plain"])
-def test_every_method_trains_and_records(method):
-    record = fit(config(method))
+def test_every_method_trains_and_records(method, own_folders):
+    record = get(config(method))
     first, last = record.collapse["train"][0], record.collapse["train"][-1]
     assert last["epoch"] == (3 if METHODS[method].second else 2)
     assert len(record.epochs) == last["epoch"] - first["epoch"]
@@ -82,7 +86,7 @@ def test_every_method_trains_and_records(method):
 @pytest.mark.parametrize("method", ["ride-2", "bbn", "kcl", "tsc"])
 def test_experts_branches_and_contrasts_learn(method):
     run = config(method, epochs=6, measure_every=6, evaluate_every=6)
-    run = run.first_stage() or run
+    run = run.previous() or run
     now = {name: 0 for name in ("target_epoch", "drw_epoch") if name in run.options}  # one loss
     record = fit(run.replace(method_options={**run.options, **now}))
     first, *later = (epoch["loss"] for epoch in record.epochs)
@@ -174,7 +178,7 @@ def test_regularisers_wait_for_their_epoch_and_vanish_with_their_strength():
     np.testing.assert_array_equal(without.arrays["weight"], plain.arrays["weight"])
 
 
-@pytest.mark.parametrize("centres", ["batch", "ema", "learnable"])
+@pytest.mark.parametrize("centres", ["batch", "ema", "learnable", "ema-all", "learnable-all"])
 def test_regularisers_collapse_the_features_whatever_the_centres(centres):
     options = {"lam_within": 0.1, "lam_between": 0.0, "centres": centres}
     fields = {"epochs": 8, "measure_every": 8}
@@ -197,6 +201,48 @@ def test_a_learnable_centre_goes_a_kth_of_its_way_to_the_batch_mean():
         expected = before[:3] + (means[:3] - before[:3]) / 4
         assert torch.allclose(centres.free.detach()[:3], expected, atol=1e-6)
         assert torch.equal(centres.free.detach()[3], before[3])
+
+
+FAR_APART = math.acos(-1 + 1e-6)  # two centres are opposite once they are centred; clamped
+
+
+@pytest.mark.parametrize(
+    ("kind", "angle"),
+    [
+        ("batch", FAR_APART),
+        ("ema", FAR_APART),
+        ("learnable", FAR_APART),
+        ("ema-all", math.acos(-1 / math.sqrt(10))),  # a triangle with the sides 2, √2, √2
+        ("learnable-all", math.pi / 2),  # a square
+    ],
+)
+def test_centres_of_classes_that_a_batch_lacks_are_pushed_apart_where_asked(kind, angle):
+    """Of four classes the last batch has two; one more was met before, and one was never met."""
+    corners = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    centres = ClassCentres(kind, 4, 2, torch.Generator())
+    if centres.learns:
+        centres.free.data.copy_(corners)
+    centres(corners[:3], torch.arange(3))
+    given = centres(corners[:2], torch.arange(2))
+    value = losses.between_class(given.centres, present=given.present).item()
+    assert value == pytest.approx(-angle, abs=1e-5)
+
+
+def test_the_method_pushes_all_known_centres_apart_where_asked():
+    """L_B of a batch of one class is 0; with the centres of the classes before it is not."""
+    options = {"lam_within": 0.0, "lam_between": 1.0}
+    network = models.build("mlp", (1, 8, 8), 4, width=3, feature_layer="native", head="linear")
+    counts, corners = torch.tensor([9, 9, 9, 9]), torch.eye(4)[:, :3]
+    for kind, differs in (("ema", False), ("ema-all", True), ("learnable-all", True)):
+        values = METHODS["ce-nc"].resolve({**options, "centres": kind}, 10)
+        objective = MethodObjective(
+            METHODS["ce-nc"], values, network, counts, torch.Generator(), epochs=10
+        )
+        labels = torch.arange(4)
+        for chosen in (labels, labels[:1]):
+            batch = Outputs(corners[chosen], torch.zeros(len(chosen), 4))
+            loss = objective([batch], Targets(chosen), network.head, 0)
+        assert (loss.item() < math.log(4) - 1) == differs
 
 
 def test_inverse_weights_are_those_of_the_training_set():
@@ -223,7 +269,7 @@ def test_a_second_stage_leaves_the_features_and_uses_the_first_ones_network(own_
 def test_a_network_that_is_not_there_is_trained_first(own_folders):
     run = config("tau-norm")
     made = get(run)
-    first = run.first_stage()
+    first = run.previous()
     assert first == config("ce")
     assert ledger.find(first) is not None
     assert ledger.network_path(first).exists()
@@ -235,15 +281,104 @@ def test_a_network_that_is_not_there_is_trained_first(own_folders):
     assert get(run).final == made.final
 
 
-def test_fit_alone_trains_the_first_stage_as_the_cache_does(own_folders):
-    assert fit(config("ce-crt")).final == get(config("ce-crt")).final
+def test_fit_starts_from_the_weights_that_it_is_given_and_refuses_without_them(tmp_path):
+    run, path = config("ce-crt"), tmp_path / "base.pt"
+    first = run.previous()
+    with pytest.raises(ValueError, match=rf"base is None, .* network of run {first.id} \(ce\)"):
+        fit(run)
+    with pytest.raises(FileNotFoundError, match=rf"weights of run {first.id} .*base\.pt"):
+        fit(run, base=path)
+    fit(first, network=path)
+    state = torch.load(path, weights_only=True)["network"]
+    assert fit(run, base=path).final == fit(run, base=state).final
+    with pytest.raises(ValueError, match=rf"belongs to run {first.id}, expected"):
+        fit(run.replace(seed=1), base=path)
+    with pytest.raises(ValueError, match=rf"do not fit the network of run {first.id}"):
+        fit(run, base={"head.weight": state["head.weight"]})
+    with pytest.raises(ValueError, match=rf"run {first.id} \(ce\) starts from random weights"):
+        fit(first, base=path)
+
+
+def test_the_queue_trains_a_second_stage_as_fit_does(own_folders, tmp_path):
+    run, path = config("ce-crt"), tmp_path / "base.pt"
+    fit(run.previous(), network=path)
+    assert fit(run, base=path).final == get(run).final
+
+
+def declare(monkeypatch, method):
+    monkeypatch.setitem(METHODS, method.name, method)
+    return method
+
+
+TAU = Option(1.0, high=1.0)
+
+
+@pytest.mark.parametrize("base", ["ce-lws", "ce-crt", "mislas"])
+def test_a_step_after_training_follows_a_second_stage(own_folders, monkeypatch, base):
+    options = {**METHODS[base].options, "tau": TAU}
+    third = dataclasses.replace(METHODS["tau-norm"], name="third", base=base, options=options)
+    declare(monkeypatch, third)
+    record = get(config("third"))
+    second, first = record.config.previous(), record.config.previous().previous()
+    assert (second.method, first.method, first.previous()) == (base, "ce", None)
+    assert second.options["second_epochs"] == 1
+    assert record.collapse["train"][0]["epoch"] == 3  # two, and one of the second stage
+    weight = ledger.find(second).tensor("weight")
+    torch.testing.assert_close(
+        record.tensor("weight"), weight / weight.norm(dim=1, keepdim=True), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_a_second_stage_follows_a_second_stage(own_folders, monkeypatch):
+    second = METHODS["ce-crt"].options
+    again = SecondStage("scales", "class_aware", cross_entropy)
+    third = Method("third", "Third", cross_entropy, base="ce-crt", second=again, options=second)
+    declare(monkeypatch, third)
+    run = config("third").replace(method_options={"second_epochs": 2})
+    assert run.previous().options["second_epochs"] == 10  # each stage has its own
+    record = get(run)
+    assert [entry["epoch"] for entry in record.epochs] == [13, 14]
+    before = ledger.find(run.previous()).tensor("weight")
+    cosines = torch.nn.functional.cosine_similarity(before, record.tensor("weight"))
+    torch.testing.assert_close(cosines, torch.ones_like(cosines))
+
+
+def test_an_option_belongs_to_one_stage(own_folders, monkeypatch):
+    """Both stages have a τ; the later one's does not change the network that it starts from."""
+    after = dataclasses.replace(METHODS["logit-adjust-post-hoc"], name="twice", base="logit-adjust")
+    declare(monkeypatch, after)
+    run = config("twice", method_options={"tau": 0.25})
+    assert run.previous().options == {"tau": 1.0}
+    assert run.options == {"tau": 0.25}
+    before, record = get(run.previous()), get(run)
+    prior = torch.tensor(COUNTS, dtype=torch.float64)
+    moved = before.tensor("bias") - 0.25 * (prior / prior.sum()).log()
+    torch.testing.assert_close(record.tensor("bias"), moved, rtol=1e-5, atol=1e-6)
+
+
+def test_an_option_that_is_taken_over_is_the_base_s(monkeypatch):
+    options = METHODS["ldam-drw"].options
+    after = Method("after", "", cross_entropy, base="ldam-drw", post_hoc=prior_removed)
+    declare(monkeypatch, dataclasses.replace(after, options={**options, "tau": Option(1.0)}))
+    run = config("after", method_options={"drw_epoch": 1, "scale": 9, "tau": 0.5})
+    base = run.previous().options
+    assert (base["drw_epoch"], base["scale"], "tau" in base) == (1, 9, False)
+
+
+def test_stages_chain_in_two_networks_of_branches(monkeypatch):
+    """The first stage builds the network, and says what it must be."""
+    declare(monkeypatch, dataclasses.replace(METHODS["tau-norm"], name="after", base="bbn"))
+    fields = config("bbn").model_dump(exclude={"method_options"})
+    assert RunConfig.model_validate({**fields, "method": "after"}).previous() == config("bbn")
+    with pytest.raises(ValueError, match="a second view of other images"):
+        config("after")
 
 
 def test_methods_follow_the_options_of_their_authors_code(own_folders):
     run = config("ce-crt")
     cyclic = run.replace(method_options={**run.options, "second_sampler": "class_aware_cyclic"})
     assert "second_sampler" not in run.to_json()  # published before there was a choice
-    assert cyclic.first_stage() == run.first_stage()
+    assert cyclic.previous() == run.previous()
     (usual, longer), steps = (_stage.stage(one) for one in (run, cyclic)), []
     assert (usual.sampler, longer.sampler) == ("class_aware", "class_aware_cyclic")
     for one in (run, cyclic):
@@ -262,7 +397,8 @@ def test_methods_follow_the_options_of_their_authors_code(own_folders):
 @pytest.mark.parametrize("weight", ["uniform", "kaiming"])
 def test_the_first_weights_of_a_linear_head_are_those_asked_for(weight):
     run = config("ce", head_init=weight, width=64, feature_dim=64)
-    head = _stage.build(run, data.info("digits")).head
+    counts = torch.ones(10, dtype=torch.int64)
+    head = _stage.network(run, data.info("digits"), counts).head
     torch.manual_seed(run.seed)
     expected = models.build(
         "mlp", (1, 8, 8), 10, width=64, feature_layer="native", head=run.head
@@ -312,16 +448,20 @@ def test_terms_on_clean_images_vanish_at_collapse_where_those_on_mixed_images_do
     options = method.resolve({"lam_within": 1.0}, 10)
     network = models.build("mlp", (1, 8, 8), 2, width=2, feature_layer="native", head="linear")
     draws = torch.Generator().manual_seed(0)
-    objective = MethodObjective(method, options, network, torch.tensor([9, 9]), 2, draws)
+    counts = torch.tensor([9, 9])
+    objective = MethodObjective(method, options, network, counts, draws, epochs=10)
+    clean_options = {**options, "terms_on": "clean"}
+    on_clean = MethodObjective(method, clean_options, network, counts, draws, epochs=10)
     clean, other = torch.tensor([[4.0, 0.0], [4.0, 0.0], [0.0, 4.0], [0.0, 4.0]]), [0, 2, 1, 3]
     mixed, scores = (clean + clean[other]) / 2, torch.zeros(4, 2)
-    halves = [(labels, 0.5), (labels[other], 0.5)]
-    cross_entropy = math.log(2)
-    assert objective.loss(mixed, scores, halves, 0, clean).item() == pytest.approx(cross_entropy)
+    halves, cross_entropy = Targets(labels, labels[other], 0.5), math.log(2)
+    outputs = [Outputs(mixed, scores), Outputs(clean, scores)]
+    loss = on_clean(outputs, halves, network.head, 0)
+    assert loss.item() == pytest.approx(cross_entropy)
     # Class 0 has (4, 0) and (2, 2), with the mean (3, 1); class 1 is its mirror image.
     within = losses.within_class(mixed, labels, torch.tensor([[3.0, 1.0], [1.0, 3.0]])).item()
     assert within > 1
-    loss = objective.loss(mixed, scores, halves, 0).item()
+    loss = objective(outputs[:1], halves, network.head, 0).item()
     assert loss == pytest.approx(cross_entropy + within)
 
 
@@ -346,7 +486,7 @@ def test_noise_on_the_test_images_is_recorded():
 )
 def test_a_finished_network_is_measured_again(tmp_path, method, changes):
     run = config(method, **changes)
-    network, base, first = tmp_path / "network.pt", None, run.first_stage()
+    network, base, first = tmp_path / "network.pt", None, run.previous()
     if first is not None:
         base = tmp_path / "base.pt"
         fit(first, network=base)
@@ -371,8 +511,8 @@ def test_only_the_record_s_own_network_is_measured_again(tmp_path):
         measure_again(dataclasses.replace(record, arrays=moved), path)
     with pytest.raises(FileNotFoundError, match=rf"weights of run {record.id} .*absent\.pt"):
         measure_again(record, tmp_path / "absent.pt")
-    second = fit(config("ce-lws"), network=path)
-    with pytest.raises(FileNotFoundError, match=second.config.first_stage().id):
+    second = dataclasses.replace(record, config=config("ce-lws"))
+    with pytest.raises(FileNotFoundError, match=second.config.previous().id):
         measure_again(second, path)
 
 

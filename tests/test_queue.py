@@ -14,18 +14,11 @@ import pytest
 import queue_calls
 
 from nclib import book, train
+from nclib._lock import locked
 from nclib.book._steps import make_records
-from nclib.runs import (
-    BusyError,
-    FailedRunsError,
-    RunConfig,
-    _queue,
-    get,
-    get_all,
-    ledger,
-    read_configs,
-)
-from nclib.runs._lock import locked
+from nclib.queue import BusyError, FailedRunsError, _get_all, get, get_all
+from nclib.queue._get import lock_path
+from nclib.runs import RunConfig, ledger, read_configs
 
 ARROW = r"(\d+) -> (\d+)"
 LINUX = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc")
@@ -69,7 +62,7 @@ def until(condition, process):
 
 def holder(run):
     """The process that trains a run: it has the lock open."""
-    lock = str(ledger.checkpoint_path(run).with_suffix(".lock"))
+    lock = str(lock_path(run))
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
             if os.readlink(link) == lock:
@@ -112,15 +105,22 @@ def test_sigterm_saves_every_run_and_the_same_command_goes_on(tmp_path):
 
 
 def test_a_process_that_dies_loses_its_run_alone(monkeypatch):
-    monkeypatch.setattr(_queue, "get", queue_calls.call)
+    monkeypatch.setattr(_get_all, "get", queue_calls.call)
     runs, made = queue_calls.runs(0, 13, 2), []
     with pytest.raises(FailedRunsError, match=f"^run {runs[1].id} failed: its process was killed"):
         made.extend(get_all(runs, jobs=2))
     assert [record.config for record in made] == [runs[0], runs[2]]
 
 
+def test_an_error_that_cannot_be_sent_is_told_by_its_text(monkeypatch):
+    monkeypatch.setattr(_get_all, "get", queue_calls.stubborn)
+    (run,) = queue_calls.runs(0)
+    with pytest.raises(FailedRunsError, match=f"run {run.id} failed: Stubborn: no luck: as usual"):
+        list(get_all([run], jobs=2))
+
+
 def test_a_queue_that_is_left_ends_its_own_processes_alone(monkeypatch):
-    monkeypatch.setattr(_queue, "get", queue_calls.call)
+    monkeypatch.setattr(_get_all, "get", queue_calls.call)
     before = get_context("spawn").Process(target=time.sleep, args=(600,))
     before.start()
     try:
@@ -161,7 +161,7 @@ def test_a_run_that_fails_does_not_keep_the_others_from_theirs(monkeypatch):
             raise train.DivergedError("the loss is nan") if run.seed else OSError("no such disk")
         return queue_calls.call(run)
 
-    monkeypatch.setattr(_queue, "get", fail)
+    monkeypatch.setattr(_get_all, "get", fail)
     runs, made = queue_calls.runs(0, 1, 2), []
     with pytest.raises(FailedRunsError) as told:
         made.extend(get_all(runs))
@@ -176,7 +176,7 @@ def test_sigterm_between_runs_ends_the_queue(monkeypatch):
         signal.raise_signal(signal.SIGTERM)
         return queue_calls.call(run)
 
-    monkeypatch.setattr(_queue, "get", last)
+    monkeypatch.setattr(_get_all, "get", last)
     runs, made = queue_calls.runs(0, 1), []
     with pytest.raises(train.StoppedError, match=f"run {runs[1].id} was not started"):
         made.extend(get_all(runs))
@@ -186,7 +186,7 @@ def test_sigterm_between_runs_ends_the_queue(monkeypatch):
 def test_what_another_process_trains_comes_later(monkeypatch):
     """Its lock is free after the second run, as if another queue had ended."""
     runs, order = queue_calls.runs(0, 1), []
-    elsewhere = locked(ledger.checkpoint_path(runs[0]))
+    elsewhere = locked(lock_path(runs[0]))
     elsewhere.__enter__()
 
     def fit(run, **_):
@@ -198,7 +198,7 @@ def test_what_another_process_trains_comes_later(monkeypatch):
     monkeypatch.setattr(train, "fit", fit)
     with pytest.raises(BusyError, match=f"another process is training run {runs[0].id}"):
         get(runs[0], wait=False)
-    monkeypatch.setattr(_queue, "_PAUSE", 0.01)
+    monkeypatch.setattr(_get_all, "_PAUSE", 0.01)
     assert [record.config for record in get_all([runs[0], runs[1]])] == [runs[0], runs[1]]
     assert order == [runs[1], runs[0]]
 
@@ -206,7 +206,7 @@ def test_what_another_process_trains_comes_later(monkeypatch):
 def test_a_second_stage_waits_for_the_run_that_it_starts_from():
     first = config(method="nc-drw", imbalance=20, per_class=None)
     second = first.replace(method="nc-drw-crt")
-    with locked(ledger.checkpoint_path(first)), pytest.raises(BusyError, match=first.id):
+    with locked(lock_path(first)), pytest.raises(BusyError, match=first.id):
         get(second, wait=False)
 
 

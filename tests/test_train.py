@@ -18,6 +18,7 @@ from nclib.train import _fit as fit_module
 from nclib.train import _run as run_module
 from nclib.train._average import AveragedWeights
 from nclib.train._declared import MethodObjective
+from nclib.train._objective import Targets
 
 
 def config(**changes):
@@ -387,17 +388,6 @@ def test_a_metric_that_is_not_finite_is_shown_and_ends_nothing(capsys, monkeypat
     assert f"NC1 {value} " in capsys.readouterr().err
 
 
-def test_the_first_stages_checkpoint_goes_when_the_second_has_ended(tmp_path, monkeypatch):
-    second = {"method": "ce-crt", "method_options": {"second_epochs": 2}}
-    run = config(epochs=2, lam_w=0.0, lam_h=0.0, **second)
-    path = tmp_path / "state.pt"
-    interrupted(monkeypatch, run, after=3, checkpoint=path, checkpoint_every=1)
-    first = tmp_path / f"{run.first_stage().id}-for-state.pt"
-    assert set(tmp_path.iterdir()) == {path, first}
-    assert_same(fit(run, checkpoint=path), fit(run))
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_weight_decay_acts_below_the_features_alone():
     plain, decayed = (fit(config(epochs=1, weight_decay=rate)) for rate in (0.0, 10.0))
     assert np.square(decayed.arrays["class_means"]).sum() != pytest.approx(
@@ -491,7 +481,7 @@ def network_run(**changes):
 PHASES = {"drw_epoch": 2, "start_epoch": 1}  # the loss of each of three epochs is another
 
 
-@pytest.mark.parametrize("centres", ["batch", "ema", "learnable"])
+@pytest.mark.parametrize("centres", ["batch", "ema", "learnable", "ema-all", "learnable-all"])
 def test_a_step_is_recorded_anew_in_every_phase(small_cifar, monkeypatch, centres):
     """In place of a graph, the recorded function itself: with the epoch that it was recorded in.
 
@@ -521,15 +511,32 @@ def test_a_step_is_recorded_anew_in_every_phase(small_cifar, monkeypatch, centre
         run_module.Run, "replays", property(lambda _: True, lambda *_: None), raising=False
     )
     assert_same(fit(run), eager)
-    assert made == [[(n, 3, 32, 32), (n,), (), (n,), ()] for n in (8, 6)] * 3
+    assert made == [[(n, 3, 32, 32), (n,), (n,), ()] for n in (8, 6)] * 3
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "expected"),
+    [
+        ("ce-drw", {}, set()),
+        ("nc-drw", {}, set()),
+        ("nc-drw", {"centres": "ema"}, {"centres.running", "centres.met"}),
+        ("nc-drw", {"centres": "learnable-all"}, {"centres.free"}),
+        ("plain", {}, set()),
+    ],
+)
+def test_a_checkpoint_has_of_the_objective_what_training_changes(method, options, expected):
+    fields = {"lam_w": 0.0, "lam_h": 0.0} if method != "plain" else {}
+    run = run_module.Run(config(method=method, method_options=options, **fields), None)
+    assert set(run.state()["objective"]) == expected
+    assert len(run.optimizers) == (2 if "centres.free" in expected else 1)
 
 
 @pytest.mark.filterwarnings("ignore:.*CUDA is not available. Disabling")
-@pytest.mark.parametrize("labels", [1, 2])
+@pytest.mark.parametrize("sets", [1, 2])
 @pytest.mark.parametrize(
     "name", [name for name, known in METHODS.items() if known.loss and not known.second_view]
 )
-def test_the_loss_of_a_graph_waits_for_no_value(name, labels):
+def test_the_loss_of_a_graph_waits_for_no_value(name, sets):
     """Tensors of a GPU that have shapes but no values: a loss that looks at one fails."""
     method, classes, dim = METHODS[name], 4, 12
     with FakeTensorMode(), torch.device("cuda"):
@@ -539,14 +546,13 @@ def test_the_loss_of_a_graph_waits_for_no_value(name, labels):
         )
         counts = torch.ones(classes, dtype=torch.int64)
         draws = torch.Generator().manual_seed(0)
-        stage = method.second.loss if method.second else None
         options = method.resolve({}, 10)
-        objective = MethodObjective(method, options, network, counts, dim, draws, loss=stage)
-        features, scores = network(torch.zeros(5, 1, 8, 8))
-        mixed = [(torch.zeros(5, dtype=torch.int64), torch.ones(()))] * labels
-        loss = objective.loss(features, scores, mixed, epoch=9)
+        objective = MethodObjective(method, options, network, counts, draws, epochs=10)
+        outputs, labels = network(torch.zeros(5, 1, 8, 8)), torch.zeros(5, dtype=torch.int64)
+        targets = Targets(labels, labels, torch.ones(())) if sets == 2 else Targets(labels)
+        loss = objective([outputs], targets, network.head, 9)
         assert loss.shape == ()
-        assert objective.predict(scores).shape == (5,)
+        assert targets.correct(objective.predict(outputs.scores)).shape == ()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need CUDA")
@@ -575,6 +581,6 @@ def test_a_step_on_cuda_waits_for_nothing(small_cifar):
     torch.cuda.set_sync_debug_mode("error")
     try:
         for batch in run.images.batches(torch.arange(16).split(8), 0, draws, 1):
-            run._step(*run._inputs([batch], None, draws, 1), 0.01, 1, draws)
+            run._step(*run._inputs([batch], draws, 1), 0.01, 1, draws)
     finally:
         torch.cuda.set_sync_debug_mode("default")

@@ -46,7 +46,7 @@ def test_queries_and_keys_of_equal_networks_and_views_agree_and_only_queries_lea
     network, contrast = made()
     images, labels = torch.randn(5, *DIGITS), torch.tensor([0, 1, 2, 3, 0])
     contrast.embed(network, images, draws())
-    seen = contrast(network(images)[0], labels, 0)
+    seen = contrast(network(images).features, labels, 0)
     torch.testing.assert_close(seen.queries, seen.views)
     torch.testing.assert_close(seen.queries.norm(dim=1), torch.ones(5))
     assert seen.queries.requires_grad
@@ -83,7 +83,7 @@ def test_targets_are_vertices_in_the_order_of_the_class_means_from_their_epoch_o
     network, contrast = made("tsc-features", target_epoch=3)
     images, labels = torch.randn(4, *DIGITS), torch.arange(4)
     contrast.embed(network, images, draws())
-    features = network(images)[0]
+    features = network(images).features
     assert contrast(features, labels, 2).targets is None
     targets = contrast(features, labels, 3).targets
     gram = targets @ targets.T

@@ -435,6 +435,7 @@ GOOD = {"lam_w": 0.1, "lam_h": 0.1, "lam_b": 0.1}
 EYE = torch.eye(2)
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize(
     ("targets", "counts", "options", "message"),
     [
@@ -474,6 +475,7 @@ def test_errors_name_what_is_wrong(targets, counts, options, message: str) -> No
         ufm.solve(targets, counts, **{**GOOD, **options})
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize(
     ("targets", "counts", "options", "message"),
     [
@@ -525,6 +527,7 @@ def test_a_tolerance_that_is_not_reached_is_an_error(monkeypatch: pytest.MonkeyP
         ufm.solve(targets, counts, **lam, lam_b=0.1, loss="ce", tol=1e-14)
 
 
+@pytest.mark.unchecked
 def test_objective_refuses_shapes_and_a_bias_where_there_is_none() -> None:
     weight, means, bias = torch.zeros(2, 3), torch.zeros(2, 3), torch.ones(2)
     with pytest.raises(ValueError, match=r"shapes \(2, P\), \(2, P\) and \(2,\)"):

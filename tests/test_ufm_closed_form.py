@@ -656,6 +656,7 @@ def narrow(**options: float) -> None:
     closed_form.narrow_one_hot(0.5 * eye(3), 2.0, lam_w=1.0, lam_h=1.0, **options)
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -710,6 +711,7 @@ def test_errors(call, message: str) -> None:
         call()
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize(
     ("name", "arguments", "options", "message"),
     [

@@ -15,8 +15,14 @@ def main(folder: str, *texts: str) -> None:
     place = Path(folder)
     for number, text in enumerate(texts):
         again = str(number or "")
+        run = RunConfig.model_validate_json(text)
+        previous, base = run.previous(), None
+        if previous is not None:
+            base = place / f"base{again}.pt"
+            fit(previous, progress=False, network=base)
         record = fit(
-            RunConfig.model_validate_json(text),
+            run,
+            base=base,
             progress=False,
             checkpoint=place / f"state{again}.pt",
             checkpoint_every=1,

@@ -8,7 +8,9 @@ from typing import Any
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
+from sphinx.ext import autodoc
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.typing import get_type_hints
 from sphinx_proof.nodes import proof_node
 
 PLOTLY = "vendor/plotly-gl3d.min.js"
@@ -77,7 +79,18 @@ def property_lines(
         lines[0] = f"{kinds[0].removeprefix(':type: ')}: {lines[0]}"
 
 
+def field_types(
+    obj: Any, names: Any = None, others: Any = None, include_extras: bool = False
+) -> dict[str, Any]:
+    """Of a pydantic model the types of its fields, without the rules that stand beside them."""
+    fields = getattr(obj, "model_fields", None)
+    if fields is None:
+        return get_type_hints(obj, names, others, include_extras)
+    return {name: field.annotation for name, field in fields.items()}
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
+    autodoc.get_type_hints = field_types  # type: ignore[attr-defined]
     app.setup_extension("sphinx_proof")
     app.add_directive_to_domain("prf", "proof", Proof, override=True)
     app.connect("doctree-read", distinct_ids)

@@ -15,7 +15,7 @@ from nclib.book._steps import make_records, run_chapter
 def _explains_itself(error: Exception) -> bool:
     """Whether a traceback would add nothing."""
     from nclib.data import DataError
-    from nclib.runs import FailedRunsError
+    from nclib.queue import FailedRunsError
     from nclib.train import DivergedError, StoppedError
 
     if isinstance(error, FailedRunsError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING
 import nbformat
 
 from nclib._io import write_atomic
+from nclib._lock import locked
 from nclib._profiles import PROFILES
 from nclib.book import _keys, chapters
-from nclib.book._folder import BuildError, build_folder, index, locked
+from nclib.book._folder import BuildError, build_folder, index
 from nclib.book.chapters import checkout
 
 if TYPE_CHECKING:
@@ -126,7 +128,11 @@ def _flow(
         arguments += ["--cores", str(jobs), "--resources", "gpu=1"]
         arguments += ["--quiet", "all"]
     arguments += ["--config", *(f"{k}={v}" for k, v in settings.items()), *extra]
-    with locked(folder / "lock", wait=False):
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / "lock", wait=False))
+        except BlockingIOError as error:
+            raise BuildError(f"another build is running here: {error}") from None
         shutil.rmtree(folder / "failed", ignore_errors=True)
         code = _snakemake(arguments)
     reports = sorted((folder / "failed").rglob("*.txt"))

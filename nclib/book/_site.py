@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 from nclib._io import write_atomic
+from nclib._lock import locked
 from nclib.book import _keys, chapters
-from nclib.book._folder import BuildError, build_folder, index, locked
+from nclib.book._folder import BuildError, build_folder, index
 from nclib.book.chapters import checkout
 
 
@@ -89,7 +90,7 @@ def draft() -> Path:
     """
     folder = build_folder() / "draft"
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / "lock", wait=True):
+    with locked(folder / "lock"):
         for chapter in chapters.list_chapters():
             place = folder / "site" / "notebooks" / f"{chapter.name}.ipynb"
             _update(place, chapter.path.read_bytes())

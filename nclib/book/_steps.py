@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterator
 
 from nclib._io import write_atomic
+from nclib._lock import locked
 from nclib.book import _keys, chapters
-from nclib.book._folder import build_folder, locked
+from nclib.book._folder import build_folder
 from nclib.book.chapters import Chapter
 
 _KEPT = 3  # executed versions of a chapter that stay for a return to them
@@ -26,12 +27,12 @@ def grids(chapter: Chapter, profile: str) -> list[str]:
 def make_records(grid: str, run: str | None) -> None:
     """Train what the ledger and the cache lack of a grid, or the one run with that id."""
     with _cache(grid.rpartition("/")[2]):
-        from nclib import runs
+        from nclib import queue
         from nclib.papers import read_grid
 
         configs = [c for c in read_grid(grid) if run in (None, c.id)]
         clock = time.monotonic()
-        for record in runs.get_all(configs):
+        for record in queue.get_all(configs):
             print(f"  record    {grid} {record.id}", flush=True)
     print(f"  records   {grid}  {time.monotonic() - clock:.0f} s", flush=True)
 
@@ -74,7 +75,7 @@ def run_chapter(name: str, profile: str, device: str, threads: int) -> None:
     store.mkdir(parents=True, exist_ok=True)
     key = _keys.chapter_key(chapter, profile, device)  # now, whatever it was when the build began
     executed = store / f"{key}.ipynb"
-    with locked(store / "lock", wait=True), _cache(profile):
+    with locked(store / "lock"), _cache(profile):
         if not executed.exists():
             clock = time.monotonic()
             given = {} if profile == "smoke" else {"profile": profile}

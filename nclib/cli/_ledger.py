@@ -52,8 +52,8 @@ def measure_record(record_id: Id) -> None:
 
     with reported():
         record = ledger.record(record_id)
-        first = record.config.first_stage()
-        base = None if first is None else ledger.network_path(first)
+        previous = record.config.previous()
+        base = None if previous is None else ledger.network_path(previous)
         again = measure_again(record, ledger.network_path(record.config), base=base)
         path = ledger.publish(again)
     typer.echo(str(path))

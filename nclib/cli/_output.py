@@ -28,7 +28,7 @@ def _is_for_users(error: Exception) -> bool:
     from nclib.book import BuildError  # slow to import, and so only where they may be it
     from nclib.book.chapters import ChapterError
     from nclib.data import DataError
-    from nclib.runs import FailedRunsError
+    from nclib.queue import FailedRunsError
     from nclib.train import DivergedError
     from nclib.ufm import ConvergenceError
 

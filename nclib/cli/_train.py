@@ -62,9 +62,9 @@ def train(
         refuse(f"{' '.join(context.args) or '--device'}: this goes with --executor alone")
     if executor is not None and (record or recompute or time_limit is not None):
         refuse("--executor goes without --id, --recompute and --time-limit")
-    from nclib import runs
+    from nclib import _torchrun, queue, runs
     from nclib.papers import read_grid
-    from nclib.runs import _torchrun, ledger
+    from nclib.runs import ledger
     from nclib.train import StoppedError
 
     until = None if time_limit is None else time.time() + time_limit
@@ -83,7 +83,7 @@ def train(
             configs = [one for one in configs if ledger.find_path(one) is not None]
             jobs = 1
         try:
-            for made in runs.get_all(configs, jobs=jobs, recompute=recompute, until=until):
+            for made in queue.get_all(configs, jobs=jobs, recompute=recompute, until=until):
                 if not _torchrun.leads():
                     continue
                 place = ledger.holder(made, published=not recompute)

@@ -14,7 +14,7 @@ from nclib.methods._method import (
     Term,
     Value,
 )
-from nclib.methods._registry import METHODS, known
+from nclib.methods._registry import METHODS, get
 
 __all__ = [
     "METHODS",
@@ -30,5 +30,5 @@ __all__ = [
     "SecondView",
     "Term",
     "Value",
-    "known",
+    "get",
 ]

@@ -48,7 +48,7 @@ class Centres(NamedTuple):
     """The class centres that the terms of a batch see."""
 
     centres: Float[Tensor, "K P"]
-    present: Bool[Tensor, " K"]  # which classes the batch has
+    present: Bool[Tensor, " K"]  # which of them there are: those of the batch, or all so far
 
 
 Loss = Callable[[Batch], Tensor]
@@ -190,9 +190,20 @@ PostHoc = Callable[
 ]
 
 
+# Options of a stage that trains on the network of another one.
+_OF_TRAINING = ("second_epochs", "second_lr", "second_sampler", "batch_norm")
+
+
 @dataclass(frozen=True)
 class Method:
     """A row of a table, as data.
+
+    A method with a base is a stage: it starts from the network that the base ends with. Stages
+    chain to any depth. Each option belongs to one stage. A stage that takes over an option of its
+    base, as ``options={**base.options, ...}`` does, hands it down; an option that it declares
+    itself is its own, also under a name that its base uses: the base then has its default. What
+    tells the two apart is the :class:`Option` object. Those that say how a later stage trains
+    (``second_epochs``, ``second_lr``, ``second_sampler``, ``batch_norm``) are always its own.
 
     Attributes:
         name: key in ``METHODS``.
@@ -209,7 +220,7 @@ class Method:
         base: the method whose finished network this one starts from.
         second: how that network's classifier is trained.
         post_hoc: what becomes of that network's classifier without training.
-        options: what it takes.
+        options: what it takes, with what it hands down to its base.
         logits: whether its scores, times ``scale`` where it has one, are logits of probabilities.
         sources: keys of the book's bibliography, the one whose runs are meant first.
         differences: from the runs of its authors, all that are known.
@@ -255,6 +266,15 @@ class Method:
             default = option.default(epochs) if callable(option.default) else option.default
             values[name] = option.parse(name, given.get(name, default), epochs)
         return values
+
+    def handed_down(self, base: Method, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Of the values of its options, those that belong to its base."""
+        kept = _OF_TRAINING if self.second is not None else ()
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in kept and self.options[name] is base.options.get(name)
+        }
 
     def spelt_out(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """The options that an id names: all but those that were added later, at their default."""

@@ -26,7 +26,7 @@ _CLASS_AWARE = {
 }
 _CENTRES = {
     "start_epoch": Option(0, epoch=True),
-    "centres": Option("batch", choices=("batch", "ema", "learnable")),
+    "centres": Option("batch", choices=("batch", "ema", "learnable", "ema-all", "learnable-all")),
     "terms_on": Option("mixed", choices=("mixed", "clean"), added=True),
 }
 _EXPERTS = {"diversity": Option(0.2), "spread": Option(0.05, high=0.99)}
@@ -175,7 +175,7 @@ METHODS: dict[str, Method] = {
             title="Logit Adjust (post-hoc)",
             base="ce",
             post_hoc=_parts.prior_removed,
-            options=_TAU,
+            options={"tau": Option(1.0)},  # not that of a base with a τ of its own
         ),
         Method("focal", "Focal loss", _parts.focal, options=_GAMMA),
         Method(
@@ -229,7 +229,7 @@ METHODS: dict[str, Method] = {
 }
 
 
-def known(name: str) -> Method:
+def get(name: str) -> Method:
     """The method of that name.
 
     Raises:

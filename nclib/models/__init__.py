@@ -15,9 +15,10 @@ from nclib.models._networks import (
     FEATURE_LAYERS,
     MODELS,
     Classifier,
+    Outputs,
     build,
+    check_name,
     check_use,
-    known,
     native_dim,
 )
 from nclib.models._resnet import Branches
@@ -32,12 +33,13 @@ __all__ = [
     "ExpertsHead",
     "FixedETFHead",
     "LearnableScalingHead",
+    "Outputs",
     "ProbeHead",
     "build",
     "check_head",
+    "check_name",
     "check_use",
     "expert_scores",
-    "known",
     "native_dim",
     "tau_normalise",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -19,6 +20,14 @@ from torch.nn import functional
 from nclib._names import unknown
 from nclib.models._heads import HEADS, ExpertsHead, check_head
 from nclib.models._resnet import Branches, Experts, bbn_resnet32, resnet32, ride_resnet32
+
+
+class Outputs(NamedTuple):
+    """What a network gives for a batch of images."""
+
+    features: Float[Tensor, "B P"]
+    scores: Float[Tensor, "B K"]
+
 
 Trunk = Callable[[tuple[int, int, int], int], tuple[nn.Module, int]]
 
@@ -77,12 +86,10 @@ class Classifier(nn.Module):
         self.head = HEADS[head](feature_dim, num_classes, bias)
         _check_experts(trunk, self.head, feature_layer)
 
-    def forward(
-        self, images: Float[Tensor, "B C H W"]
-    ) -> tuple[Float[Tensor, "B P"], Float[Tensor, "B K"]]:
+    def forward(self, images: Float[Tensor, "B C H W"]) -> Outputs:
         """Features and scores of a batch."""
         features = self.activation(self.projection(self.trunk(images)))
-        return features, self.head(features)
+        return Outputs(features, self.head(features))
 
 
 def _check_experts(trunk: nn.Module, head: nn.Module, feature_layer: str) -> None:
@@ -264,7 +271,7 @@ MODELS: dict[str, Trunk] = {
 }
 
 
-def known(name: str) -> str:
+def check_name(name: str) -> str:
     """The name itself.
 
     Raises:
@@ -328,7 +335,7 @@ def native_dim(name: str, shape: tuple[int, int, int], width: int) -> int:
     >>> native_dim("resnet32", (3, 32, 32), 16)
     64
     """
-    _check_shape(known(name), shape)
+    _check_shape(check_name(name), shape)
     with torch.device("meta"):  # no memory, no random numbers
         return MODELS[name](shape, width)[1]
 
@@ -367,7 +374,7 @@ def build(
     >>> sum(parameter.numel() for parameter in network.parameters())
     464154
     """
-    _check_shape(known(name), shape)
+    _check_shape(check_name(name), shape)
     trunk, trunk_dim = MODELS[name](shape, width)
     return Classifier(
         trunk,

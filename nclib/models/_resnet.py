@@ -76,8 +76,8 @@ class Experts(nn.Module):
         """How many experts there are."""
         return len(self.branches)
 
-    def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B EP"]:
-        """Features of all experts."""
+    def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B Q"]:
+        """Features of all E experts, Q = EP."""
         shared = self.stem(images)
         return torch.cat([functional.normalize(branch(shared)) for branch in self.branches], dim=1)
 
@@ -108,13 +108,13 @@ class Branches(nn.Module):
         super().__init__()
         self.stem, self.first, self.second = stem, first, second
 
-    def forward(self, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "B 2P"]:
-        """Features of both branches side by side; in training N = 2B."""
+    def forward(self, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "B Q"]:
+        """Features of both branches side by side, Q = 2P; in training N = 2B."""
         if not self.training:
             shared = self.stem(images)
             return torch.cat([self.first(shared), self.second(shared)], dim=1)
-        own, other = images.chunk(2)
-        first, second = self.first(self.stem(own)), self.second(self.stem(other))
+        one, other = images.chunk(2)
+        first, second = self.first(self.stem(one)), self.second(self.stem(other))
         return 2 * torch.cat([(1 - self.share) * first, self.share * second], dim=1)
 
 

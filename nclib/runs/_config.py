@@ -7,10 +7,12 @@ import inspect
 import json
 import math
 import re
-from typing import Any, Literal, Self
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Self
 
 from jaxtyping import Float
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     ValidationError,
@@ -22,6 +24,48 @@ from torch import Tensor
 
 from nclib import data, encodings, methods, models
 from nclib._names import unknown
+from nclib._profiles import Profile
+
+
+def _rule(holds: Callable[[Any], bool], expected: str) -> AfterValidator:
+    """What a field's value must be, in words that follow "expected"."""
+
+    def check(value: Any) -> Any:
+        if not holds(value):
+            raise ValueError(f"got {value}, expected {expected}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _is_folder_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
+        raise ValueError(f"{value!r} is no folder name of lower-case words joined by hyphens")
+    return value
+
+
+_FolderName = Annotated[str, AfterValidator(_is_folder_name)]
+_Dataset = Annotated[str, AfterValidator(lambda name: data.info(name).name)]
+_Model = Annotated[str, AfterValidator(models.check_name)]
+_Method = Annotated[str, AfterValidator(lambda name: methods.get(name).name)]
+_Count = Annotated[int, _rule(lambda n: n >= 1, "at least 1")]
+_Epochs = Annotated[int, _rule(lambda n: n >= 0, "0 or more")]
+_Seed = Annotated[int, _rule(lambda n: 0 <= n < 2**32, "0 or more and below 2³²")]
+_Ratio = Annotated[float, _rule(lambda r: 1 <= r < math.inf, "a ratio of 1 or more")]
+_Fraction = Annotated[float, _rule(lambda x: 0 <= x < 1, "in [0, 1)")]
+_Positive = Annotated[float, _rule(lambda x: 0 < x < math.inf, "a positive finite number")]
+_Penalty = Annotated[float, _rule(lambda x: 0 <= x < math.inf, "0 or a positive finite number")]
+_BiasPenalty = Annotated[
+    float, _rule(lambda x: x >= 0, "0 (a free bias), a positive number, or inf (no bias)")
+]
+_NoiseLevels = Annotated[
+    tuple[float, ...],
+    _rule(lambda levels: all(0 < x < math.inf for x in levels), "positive standard deviations"),
+    _rule(  # the final metrics are called by them
+        lambda levels: len({f"{x:g}" for x in levels}) == len(levels),
+        "levels that differ in six digits",
+    ),
+]
 
 
 class RunConfig(BaseModel):
@@ -52,54 +96,55 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    paper: str  #: Folder of the ledger that the run belongs to.
-    profile: Literal["smoke", "laptop", "paper"]  #: How far it goes.
+    paper: _FolderName  #: Folder of the ledger that the run belongs to.
+    profile: Profile  #: Scale of the run.
 
-    dataset: str  #: A key of ``nclib.data.DATASETS``.
+    dataset: _Dataset  #: A key of ``nclib.data.DATASETS``.
     per_class: int | None = None  #: Training images a class, drawn with the seed; None: all.
-    imbalance: float = 1.0  #: Largest class over smallest, of the long-tailed training set.
-    imbalance_kind: Literal["exp", "step"] = "exp"  #: Its profile.
-    subset_seed: int = 0  #: Of the long-tailed subset; 0 is the one of the literature.
+    imbalance: _Ratio = 1.0  #: Largest class over smallest, of the long-tailed training set.
+    imbalance_kind: Literal["exp", "step"] = "exp"  #: How class sizes fall.
+    subset_seed: _Seed = 0  #: Of the long-tailed subset; 0 is the one of the literature.
     encoding: str = "one_hot"  #: A key of ``nclib.encodings.ENCODINGS``.
     encoding_options: tuple[tuple[str, float], ...] = ()  #: Its options; a mapping is accepted.
     augment: bool = False  #: Random crops and flips.
     normalisation: Literal["own", "usual"] = "own"  #: As ``nclib.data.statistics`` names it.
 
-    model: str = "mlp"  #: A key of ``nclib.models.MODELS``.
-    width: int = 64  #: Of its layers, as ``models.build`` says.
-    feature_dim: int = 64  #: P, the dimension of the features.
+    model: _Model = "mlp"  #: A key of ``nclib.models.MODELS``.
+    width: _Count = 64  #: Of its layers, as ``models.build`` says.
+    feature_dim: _Count = 64  #: P, the dimension of the features.
     feature_layer: Literal["linear", "relu", "native"] = "linear"  #: As ``models.build`` names it.
     #: First weights of a linear head: as ``torch.nn.Linear`` draws them, or Kaiming's normal ones;
     #: a second stage's new head has the former.
     head_init: Literal["uniform", "kaiming"] = "uniform"
 
     loss: Literal["mse", "ce"] = "mse"  #: Half the squared distance, or cross-entropy.
-    lam_w: float = 0.0  #: Penalty on the classifier.
-    lam_h: float = 0.0  #: Penalty on the features.
-    lam_b: float = 0.0  #: Penalty on the bias; 0: a free bias, inf: none.
-    weight_decay: float = 0.0  #: Of the parameters below the features.
+    lam_w: _Penalty = 0.0  #: Penalty on the classifier.
+    lam_h: _Penalty = 0.0  #: Penalty on the features.
+    lam_b: _BiasPenalty = 0.0  #: Penalty on the bias; 0: a free bias, inf: none.
+    weight_decay: _Penalty = 0.0  #: Of the parameters below the features.
 
     #: ``nesterov``: SGD with Nesterov's momentum; AdamW keeps its usual β.
     optimizer: Literal["sgd", "nesterov", "adamw"] = "sgd"
-    lr: float = 0.05  #: Learning rate after the warm-up.
-    momentum: float = 0.9  #: Of SGD.
+    lr: _Positive = 0.05  #: Learning rate after the warm-up.
+    momentum: _Fraction = 0.9  #: Of SGD.
     schedule: Literal["cosine", "constant", "step"] = "cosine"  #: After the warm-up.
     #: Epochs after which ``step`` divides the rate by ten; one that stands twice, by a hundred.
     milestones: tuple[int, ...] = ()
-    warmup_epochs: int = 0  #: Epochs in which the learning rate rises to its full value.
+    warmup_epochs: _Epochs = 0  #: Epochs in which the learning rate rises to its full value.
     warmup_by: Literal["step", "epoch"] = "step"  #: It rises at every step, or every epoch.
-    epochs: int  #: Passes over the training images.
-    batch_size: int = 128  #: Images a step.
-    mixup: float = 0.0  #: α of the mixing weight's Beta(α, α); 0: none.
-    ema: float = 0.0  #: Decay of the running mean of the weights that is evaluated; 0: none.
+    epochs: _Count  #: Passes over the training images.
+    batch_size: _Count = 128  #: Images a step.
+    mixup: _Penalty = 0.0  #: α of the mixing weight's Beta(α, α); 0: none.
+    ema: _Fraction = 0.0  #: Decay of the running mean of the weights that is evaluated; 0: none.
     precision: Literal["32-true", "bf16-mixed"] = "32-true"  #: As Lightning Fabric names it.
-    seed: int = 0  #: Of the subset, the initial weights, the batches and the augmentation.
+    seed: _Seed = 0  #: Of the subset, the initial weights, the batches and the augmentation.
 
-    measure_every: int = 10  #: Epochs between measurements of collapse; also before and at the end.
-    evaluate_every: int = 1  #: Epochs between test accuracies; also at the end.
-    noise: tuple[float, ...] = ()  #: Standard deviations of noise on normalised test images.
+    #: Epochs between measurements of collapse; also before and at the end.
+    measure_every: _Count = 10
+    evaluate_every: _Count = 1  #: Epochs between test accuracies; also at the end.
+    noise: _NoiseLevels = ()  #: Standard deviations of noise on normalised test images.
 
-    method: str = "plain"  #: A key of ``nclib.methods.METHODS``.
+    method: _Method = "plain"  #: A key of ``nclib.methods.METHODS``.
     method_options: tuple[tuple[str, float | str], ...] = ()  #: Its options; a mapping is accepted.
 
     @model_validator(mode="before")
@@ -149,23 +194,6 @@ class RunConfig(BaseModel):
         }
         return tuple(sorted({**defaults, **dict(options)}.items()))
 
-    @field_validator("paper")
-    @classmethod
-    def _is_folder_name(cls, value: str) -> str:
-        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
-            raise ValueError(f"{value!r} is no folder name of lower-case words joined by hyphens")
-        return value
-
-    @field_validator("dataset")
-    @classmethod
-    def _dataset_is_known(cls, value: str) -> str:
-        return data.info(value).name
-
-    @field_validator("method")
-    @classmethod
-    def _method_is_known(cls, value: str) -> str:
-        return methods.known(value).name
-
     @field_validator("method_options")
     @classmethod
     def _options_of_the_method(
@@ -174,75 +202,21 @@ class RunConfig(BaseModel):
         """All of them with their values: one run, one id, and it stays that run's."""
         if "method" not in info.data or "epochs" not in info.data:  # refused by name already
             return options
-        method = methods.known(info.data["method"])
+        method = methods.get(info.data["method"])
         return tuple(method.resolve(dict(options), info.data["epochs"]).items())
-
-    @field_validator("model")
-    @classmethod
-    def _model_is_known(cls, value: str) -> str:
-        return models.known(value)
-
-    @field_validator(
-        "width", "feature_dim", "epochs", "batch_size", "measure_every", "evaluate_every"
-    )
-    @classmethod
-    def _at_least_one(cls, value: int) -> int:
-        return _require(value >= 1, value, "at least 1")
-
-    @field_validator("warmup_epochs")
-    @classmethod
-    def _not_negative(cls, value: int) -> int:
-        return _require(value >= 0, value, "0 or more")
-
-    @field_validator("seed", "subset_seed")
-    @classmethod
-    def _of_a_generator(cls, value: int) -> int:
-        return _require(0 <= value < 2**32, value, "0 or more and below 2³²")
-
-    @field_validator("lam_b")
-    @classmethod
-    def _penalty_or_none(cls, value: float) -> float:
-        return _require(value >= 0, value, "0 (a free bias), a positive number, or inf (no bias)")
-
-    @field_validator("imbalance")
-    @classmethod
-    def _ratio(cls, value: float) -> float:
-        return _require(1 <= value < math.inf, value, "a ratio of 1 or more")
-
-    @field_validator("noise")
-    @classmethod
-    def _noise_levels(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        _require(all(0 < std < math.inf for std in value), value, "positive standard deviations")
-        names = {f"{std:g}" for std in value}  # the final metrics are called by them
-        return _require(len(names) == len(value), value, "levels that differ in six digits")
-
-    @field_validator("lam_w", "lam_h", "weight_decay", "mixup")
-    @classmethod
-    def _finite_penalty(cls, value: float) -> float:
-        return _require(0 <= value < math.inf, value, "0 or a positive finite number")
-
-    @field_validator("lr")
-    @classmethod
-    def _positive(cls, value: float) -> float:
-        return _require(0 < value < math.inf, value, "a positive finite number")
-
-    @field_validator("momentum", "ema")
-    @classmethod
-    def _fraction(cls, value: float) -> float:
-        return _require(0 <= value < 1, value, "in [0, 1)")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        known = data.info(self.dataset)
+        info = data.info(self.dataset)
         data.statistics(self.dataset, self.normalisation)
-        smallest = known.train_per_class[0]
+        smallest = info.train_per_class[0]
         if self.per_class is not None and not 1 <= self.per_class <= smallest:
             raise ValueError(
                 f"per_class is {self.per_class}, expected 1 to {smallest} (the smallest class of "
-                f"{known.title}) or None"
+                f"{info.title}) or None"
             )
-        if self.augment and not known.augmentable:
-            raise ValueError(f"augment is True, but a flipped image of {known.title} is another")
+        if self.augment and not info.augmentable:
+            raise ValueError(f"augment is True, but a flipped image of {info.title} is another")
         if self.warmup_epochs > self.epochs:
             raise ValueError(
                 f"warmup_epochs is {self.warmup_epochs}, expected at most epochs = {self.epochs}"
@@ -251,14 +225,14 @@ class RunConfig(BaseModel):
         if self.optimizer == "nesterov" and not self.momentum:
             raise ValueError("optimizer is 'nesterov' with momentum 0, expected a positive one")
         if self.optimizer == "adamw":
-            self._want_defaults("momentum", why="optimizer is 'adamw'")
-        self._check_imbalance(known)
-        self._check_method(known)
+            self._require_defaults("momentum", why="optimizer is 'adamw'")
+        self._check_imbalance(info)
+        self._check_method(info)
         if self.method == "plain":
             self._check_labels()
         return self
 
-    def _want_defaults(self, *names: str, why: str) -> None:
+    def _require_defaults(self, *names: str, why: str) -> None:
         """Refuse what nothing depends on: one run, one id."""
         for name in names:
             value, default = getattr(self, name), type(self).model_fields[name].default
@@ -285,38 +259,40 @@ class RunConfig(BaseModel):
                     f"{self.epochs - 1} (epochs is {self.epochs})"
                 )
         if self.warmup_epochs == 0:
-            self._want_defaults("warmup_by", why="warmup_epochs is 0")
+            self._require_defaults("warmup_by", why="warmup_epochs is 0")
 
-    def _check_imbalance(self, known: data.DatasetInfo) -> None:
-        if known.read is None and (self.imbalance != 1 or self.per_class is not None):
+    def _check_imbalance(self, info: data.DatasetInfo) -> None:
+        if info.read is None and (self.imbalance != 1 or self.per_class is not None):
             raise ValueError(
-                f"{known.title} is streamed whole: imbalance is {self.imbalance:g} and per_class "
+                f"{info.title} is streamed whole: imbalance is {self.imbalance:g} and per_class "
                 f"is {self.per_class}, expected 1 and None"
             )
         if self.imbalance == 1:
-            self._want_defaults("imbalance_kind", "subset_seed", why="imbalance is 1")
+            self._require_defaults("imbalance_kind", "subset_seed", why="imbalance is 1")
             return
         if self.per_class is not None:
             raise ValueError(
                 f"per_class is {self.per_class} with imbalance {self.imbalance:g}: a subset is "
                 f"balanced or long-tailed"
             )
-        n_max = known.train_per_class[0]
-        data.long_tail_counts(known.num_classes, n_max, self.imbalance, self.imbalance_kind)
+        n_max = info.train_per_class[0]
+        data.long_tail_counts(info.num_classes, n_max, self.imbalance, self.imbalance_kind)
 
-    def _check_method(self, known: data.DatasetInfo) -> None:
-        method = methods.known(self.method)
-        own = models.native_dim(self.model, known.shape, self.width)
-        if self.feature_layer == "native" and self.feature_dim != own:
+    def _check_method(self, info: data.DatasetInfo) -> None:
+        method = methods.get(self.method)
+        native = models.native_dim(self.model, info.shape, self.width)
+        if self.feature_layer == "native" and self.feature_dim != native:
             raise ValueError(
                 f"feature_dim is {self.feature_dim}, but model {self.model!r} of width "
-                f"{self.width} has native features of dimension {own}"
+                f"{self.width} has native features of dimension {native}"
             )
+        while method.base is not None:  # the first stage builds the network
+            method = methods.get(method.base)
         if method.head != "linear":
-            why = f"the head of method {self.method!r} is {method.head!r}"
-            self._want_defaults("head_init", why=why)
-        models.check_head(self.head, known.num_classes, self.feature_dim)
-        self._check_views(method, known)
+            why = f"the head of method {method.name!r} is {method.head!r}"
+            self._require_defaults("head_init", why=why)
+        models.check_head(method.head, info.num_classes, self.feature_dim)
+        self._check_views(method)
         if self.options.get("terms_on") == "clean" and not self.mixup:
             raise ValueError(
                 "option terms_on is 'clean', but mixup is 0, so nothing depends on it: expected "
@@ -327,9 +303,9 @@ class RunConfig(BaseModel):
                 raise ValueError(f"mixup is {self.mixup:g}, but method 'plain' has no mixed labels")
             return
         labels = ("encoding", "encoding_options", "loss", "lam_w", "lam_h", "lam_b")
-        self._want_defaults(*labels, why=f"method is {self.method!r}, not 'plain'")
+        self._require_defaults(*labels, why=f"method is {self.method!r}, not 'plain'")
 
-    def _check_views(self, method: methods.Method, known: data.DatasetInfo) -> None:
+    def _check_views(self, method: methods.Method) -> None:
         view = method.second_view
         models.check_use(
             self.model,
@@ -358,7 +334,7 @@ class RunConfig(BaseModel):
     @property
     def head(self) -> str:
         """The key of ``nclib.models.HEADS``: the method's head, with its first weights."""
-        head: str = methods.known(self.method).head
+        head: str = methods.get(self.method).head
         return head if self.head_init == "uniform" else f"{head}-{self.head_init}"
 
     @property
@@ -371,19 +347,22 @@ class RunConfig(BaseModel):
         """
         return self.encoding if self.method == "plain" else self.method
 
-    def first_stage(self) -> Self | None:
+    def previous(self) -> Self | None:
         """The run whose finished network this one starts from; None: it starts from random weights.
 
+        It has the options that belong to it, as :class:`nclib.methods.Method` says, and may have a
+        previous run too.
+
         >>> fields = {"paper": "x", "profile": "smoke", "dataset": "digits", "epochs": 5}
-        >>> RunConfig(method="nc-drw-crt", **fields).first_stage().method
+        >>> RunConfig(method="nc-drw-crt", **fields).previous().method
         'nc-drw'
         """
-        base = methods.known(self.method).base
-        if base is None:
+        method = methods.get(self.method)
+        if method.base is None:
             return None
-        own = methods.known(base).options
-        options = {name: value for name, value in self.method_options if name in own}
-        return self.replace(method=base, method_options=options)
+        base = methods.get(method.base)
+        options = method.handed_down(base, self.options)
+        return self.replace(method=base.name, method_options=options)
 
     def targets(self) -> Float[Tensor, "K K"]:
         """The labels, one column a class."""
@@ -396,7 +375,7 @@ class RunConfig(BaseModel):
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces, and only the fields that are not the default."""
         fields = {}
-        spelt_out = methods.known(self.method).spelt_out(self.options)
+        spelt_out = methods.get(self.method).spelt_out(self.options)
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             if name == "method_options":
@@ -415,12 +394,12 @@ class RunConfig(BaseModel):
 
         Another encoding, or method, starts from its own options.
         """
-        kept = self.model_dump()
+        fields = self.model_dump()
         if changes.get("method", self.method) != self.method:
-            del kept["method_options"]
+            del fields["method_options"]
         if changes.get("encoding", self.encoding) != self.encoding:
-            del kept["encoding_options"]
-        return type(self).model_validate({**kept, **changes})
+            del fields["encoding_options"]
+        return type(self).model_validate({**fields, **changes})
 
 
 def refused(error: ValidationError) -> str:
@@ -447,9 +426,3 @@ def _canonical(value: Any) -> Any:
 def _number(value: float | str) -> float | str:
     """A whole number is the same as 1 and as 1.0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _require(holds: bool, value: Any, expected: str) -> Any:
-    if not holds:
-        raise ValueError(f"got {value}, expected {expected}")
-    return value

@@ -24,14 +24,14 @@ def described(configs: Sequence[RunConfig]) -> list[str]:
     alike = defaultdict(list)
     for place, config in enumerate(configs):
         alike[config.paper, config.profile, _shortly(config)].append(place)
-    found = [""] * len(configs)
+    texts = [""] * len(configs)
     for (_, _, text), places in alike.items():
         choices = [_choices(configs[place]) for place in places]
         counts = Counter(item for choice in choices for item in choice.items())
         for place, choice in zip(places, choices, strict=True):
-            told = [f"{k} {v}" for k, v in choice.items() if counts[k, v] < len(places)]
-            found[place] = ", ".join([text, *told])
-    return found
+            differences = [f"{k} {v}" for k, v in choice.items() if counts[k, v] < len(places)]
+            texts[place] = ", ".join([text, *differences])
+    return texts
 
 
 def _shortly(config: RunConfig) -> str:

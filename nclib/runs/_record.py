@@ -130,9 +130,11 @@ class RunRecord:
             raise RecordError(f"{path} is torn: it is not JSON ({error})") from None
         if not isinstance(document, dict) or "sha256" not in document:
             raise RecordError(f"{path} is no run record: it has no sha256")
-        expected, found = document.pop("sha256"), _digest(document)
-        if found != expected:
-            raise RecordError(f"{path} was edited: its sha256 is {found}, the file says {expected}")
+        expected, digest = document.pop("sha256"), _digest(document)
+        if digest != expected:
+            raise RecordError(
+                f"{path} was edited: its sha256 is {digest}, the file says {expected}"
+            )
         if document.get("format") != FORMAT:
             raise RecordError(f"{path} has format {document.get('format')}, expected {FORMAT}")
         missing = [name for name in _FIELDS if name not in document]

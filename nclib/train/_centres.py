@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from nclib import losses
@@ -21,17 +21,29 @@ class ClassCentres(nn.Module):
       the batch's mean: as in the released code of Liu et al. (2023), where the rate is 0.5, the
       loss has :math:`L_W/K`, and the centres' gradient is divided by :math:`\lambda_1`.
 
+    Every batch gives all K centres. Which of them count as present, so that :math:`L_B` pushes them
+    apart, is another choice. With these three words it is the classes of the batch. With two more
+    words it is every class that has a centre:
+
+    - ``ema-all``: the running means of ``ema``; present is every class that any batch so far has
+      had. The centre of a class that the batch lacks is a constant.
+    - ``learnable-all``: the parameters of ``learnable``; all K classes are present, as in the
+      released code. :math:`L_B` moves every centre in every step.
+
     Args:
-        kind: one of these.
+        kind: one of these words.
         num_classes: K.
         dim: P.
         generator: of the first learnable centres.
         strength: :math:`\lambda_1` of the term that pulls to the centres; 0: there is none, and
             learnable centres have the rate 0.5.
+
+    Attributes:
+        follows: whether the centres are running means, which follow the batches.
     """
 
     running: Tensor
-    seen: Tensor
+    met: Tensor
 
     def __init__(
         self,
@@ -42,34 +54,36 @@ class ClassCentres(nn.Module):
         strength: float = 0.0,
     ) -> None:
         super().__init__()
-        self.kind, self.rate = kind, 0.5 / (strength * num_classes) if strength else 0.5
-        if kind == "learnable":
+        source, _, scope = kind.partition("-")
+        self.follows, self.learns = source == "ema", source == "learnable"
+        self.all_classes = scope == "all"
+        self.rate = 0.5 / (strength * num_classes) if strength else 0.5
+        if self.learns:
             self.free = nn.Parameter(torch.randn(num_classes, dim, generator=generator))
-        elif kind == "ema":
+        elif self.follows:
             self.register_buffer("running", torch.zeros(num_classes, dim))
-            self.register_buffer("seen", torch.zeros(num_classes, dtype=torch.bool))
+            self.register_buffer("met", torch.zeros(num_classes, dtype=torch.bool))
         self.num_classes = num_classes
 
     def optimizer(self) -> torch.optim.Optimizer | None:
         """Of the learnable centres."""
-        return (
-            torch.optim.SGD(self.parameters(), lr=self.rate) if self.kind == "learnable" else None
-        )
+        return torch.optim.SGD(self.parameters(), lr=self.rate) if self.learns else None
 
     def forward(
         self, features: Float[Tensor, "B P"], labels: Int64[Tensor, " B"], *, update: bool = True
     ) -> Centres:
         """The centres for a batch; ``update`` moves the running means."""
         means, counts = losses.class_means(features, labels, self.num_classes)
-        present = counts > 0
-        if self.kind == "batch":
-            return Centres(means, present)
-        if self.kind == "learnable":
-            return Centres(self.free, present)
-        keep = torch.where(self.seen, 0.9, 0.0)[:, None]
+        in_batch: Bool[Tensor, " K"] = counts > 0
+        if self.learns:
+            return Centres(self.free, torch.ones_like(in_batch) if self.all_classes else in_batch)
+        if not self.follows:
+            return Centres(means, in_batch)
+        keep = torch.where(self.met, 0.9, 0.0)[:, None]
         moved = keep * self.running + (1 - keep) * means
-        centres = torch.where(present[:, None], moved, self.running)
+        centres = torch.where(in_batch[:, None], moved, self.running)
+        present = self.met | in_batch if self.all_classes else in_batch
         if update:
             self.running.copy_(centres.detach())
-            self.seen.logical_or_(present)
+            self.met.logical_or_(in_batch)
         return Centres(centres, present)

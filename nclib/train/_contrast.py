@@ -88,7 +88,7 @@ class MomentumContrast(nn.Module):
         """
         for slow, fast in ((self.encoder, network), (self.key_projection, self.projection)):
             self.average(list(slow.parameters()), list(fast.parameters()), None)
-        features = _processes.gather(self.encoder(images)[0].float())
+        features = _processes.gather(self.encoder(images).features.float())
         with torch.autocast(features.device.type, enabled=False):
             self.views = functional.normalize(self.key_projection(features))
         self.draws.manual_seed(int(torch.randint(2**62, (), generator=draws)))

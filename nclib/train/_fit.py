@@ -19,7 +19,7 @@ from nclib.runs._provenance import describe, provenance
 from nclib.train import _checkpoint, _evaluate, _precision, _processes
 from nclib.train._memory import forget_peak_memory, peak_memory_mib
 from nclib.train._progress import Progress
-from nclib.train._random import generator
+from nclib.train._random import NOISE, generator
 from nclib.train._run import DivergedError, Position, Run
 from nclib.train._stop import Stop, StoppedError
 
@@ -29,11 +29,11 @@ __all__ = ["DivergedError", "StoppedError", "fit", "measure_again"]
 def fit(
     config: RunConfig,
     *,
+    base: Path | Mapping[str, Tensor] | None = None,
     progress: bool | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 10,
     network: Path | None = None,
-    base: Path | None = None,
     until: float | None = None,
 ) -> RunRecord:
     """Train one network and record what it became.
@@ -48,6 +48,9 @@ def fit(
 
     Args:
         config: what to run.
+        base: the network of the run that this one starts from, ``config.previous()``: the file that
+            ``network`` named when that was trained, or the weights (a module's ``state_dict``);
+            None: where there is no such run. ``nclib.queue.get`` finds or trains that run first.
         progress: show a line of progress on stderr; None: when that is a terminal, and neither
             ``NCLIB_QUIET`` nor ``CI`` is set.
         checkpoint: file for the unfinished run's state; if it exists, training goes on from it.
@@ -56,8 +59,6 @@ def fit(
         checkpoint_every: epochs between checkpoints, at least 1.
         network: file for the weights of the finished network, which go to the folder of temporary
             files if it cannot be written; None: they are not kept.
-        base: the file that ``network`` named when ``config.first_stage()`` was trained, where there
-            is such a stage; None: that is trained first.
         until: when to stop, in seconds since the epoch as ``time.time()`` gives them; None: at the
             end alone.
 
@@ -67,62 +68,64 @@ def fit(
             the last checkpoint, which stays.
         StoppedError: if it is time, or if SIGTERM came and there is a checkpoint to write; the
             checkpoint is saved after the step.
-        ValueError: if the checkpoint is damaged or belongs to another configuration, or
-            ``checkpoint_every`` is below 1.
+        FileNotFoundError: if ``base`` names no file.
+        ValueError: if ``base`` is missing, not wanted, or of another run; if the checkpoint is
+            damaged or belongs to another configuration; or if ``checkpoint_every`` is below 1.
     """
     if checkpoint_every < 1:
         raise ValueError(f"checkpoint_every is {checkpoint_every}, expected 1 or more epochs")
-    record, _ = _fitted(config, progress, checkpoint, checkpoint_every, network, base, until)
-    first = config.first_stage()
-    if first is not None and base is None and checkpoint is not None and _processes.rank() == 0:
-        with suppress(OSError):  # what is left behind costs no run
-            _first_checkpoint(checkpoint, first).unlink()
-    return record
-
-
-def _fitted(
-    config: RunConfig,
-    progress: bool | None,
-    checkpoint: Path | None,
-    checkpoint_every: int,
-    network: Path | None,
-    base: Path | None,
-    until: float | None,
-) -> tuple[RunRecord, dict[str, Tensor]]:
-    """What :func:`fit` does; the record, and the weights of the finished network."""
-    run = Run(config, _base_network(config, base, progress, checkpoint, checkpoint_every, until))
+    run = Run(config, _base_weights(config, base))
     forget_peak_memory(run.device)
     here = describe(run.device)
-    course = _Course([], {"train": [], "test": []}, 0.0, 0.0, None, (here,))
-    kept = latest(checkpoint) if checkpoint is not None else None
-    if kept is not None:
-        state = _checkpoint.load(kept, config)
+    history = History([], {"train": [], "test": []}, 0.0, 0.0, None, (here,))
+    saved = latest(checkpoint) if checkpoint is not None else None
+    if saved is not None:
+        state = _checkpoint.load(saved, config)
         run.load_state(state["run"])
-        course = _Course(
-            state["epochs"],
-            state["collapse"],
-            state["seconds"],
-            state.get("wall_seconds", state["seconds"]),  # older checkpoints lack it
-            state["position"],
-            tuple(dict.fromkeys((*state["devices"], here))),
-        )
+        history = History(**{name: state[name] for name in History._fields})
+        history = history._replace(devices=tuple(dict.fromkeys((*history.devices, here))))
     with Stop(until, listen=checkpoint is not None) as stop:
         try:
-            course = _train(run, course, stop, progress, checkpoint, checkpoint_every)
+            history = _train(run, history, stop, progress, checkpoint, checkpoint_every)
         except DivergedError as error:
             good = latest(checkpoint) if checkpoint is not None else None
             if good is None:
                 raise
             raise DivergedError(f"{error}; its last good state is in {good}") from error
-    record = _record(run, course)
-    weights: dict[str, Tensor] = run.evaluated.state_dict()
+    record = _record(run, history)
     if network is not None:
+        weights = run.evaluated.state_dict()
         _save(network, config, {"network": weights}, "training is over")
     _processes.wait()
-    return record, weights
+    return record
 
 
-class _Course(NamedTuple):
+def _base_weights(
+    config: RunConfig, base: Path | Mapping[str, Tensor] | None
+) -> Mapping[str, Tensor] | None:
+    """The weights that a run starts from; None: random ones."""
+    previous = config.previous()
+    if previous is None:
+        if base is not None:
+            raise ValueError(
+                f"base is given, but run {config.id} ({config.trains}) starts from random weights: "
+                f"expected None"
+            )
+        return None
+    if base is None:
+        raise ValueError(
+            f"base is None, but run {config.id} ({config.trains}) starts from the network of run "
+            f"{previous.id} ({previous.trains}): expected its weights; nclib.queue.get trains both"
+        )
+    if isinstance(base, Mapping):
+        return base
+    if not Path(base).exists():
+        raise FileNotFoundError(f"the weights of run {previous.id} are not kept: {base}")
+    weights: Mapping[str, Tensor] = _checkpoint.load(Path(base), previous)["network"]
+    return weights
+
+
+class History(NamedTuple):
     """How far training has come, and what it gave."""
 
     epochs: list[dict[str, Any]]
@@ -135,38 +138,38 @@ class _Course(NamedTuple):
 
 def _train(
     run: Run,
-    course: _Course,
+    history: History,
     stop: Stop,
     progress: bool | None,
     checkpoint: Path | None,
     checkpoint_every: int,
-) -> _Course:
+) -> History:
     """Go on until the last epoch, or until it is to stop."""
-    config, (epochs, collapse, seconds, wall, position, devices) = run.config, course
+    config, (epochs, collapse, seconds, wall, position, devices) = run.config, history
     first, last = run.stage.start, run.stage.end
     entered = time.perf_counter() - wall
     if not collapse["train"]:
         _measure(run, collapse, epoch=first)
 
-    kept = "the same call goes on from there" if checkpoint else "without a checkpoint"
+    outlook = "the same call goes on from there" if checkpoint else "without a checkpoint"
 
     def save(position: Position | None) -> None:
-        nonlocal kept
+        nonlocal outlook
         if checkpoint is not None:
             wall, within = time.perf_counter() - entered, position and tuple(position)
-            reached = _Course(epochs, collapse, seconds, wall, within, devices)
+            reached = History(epochs, collapse, seconds, wall, within, devices)
             state = {"run": run.state(), **reached._asdict()}
             if not _save(checkpoint, config, state, "training goes on"):
-                kept = "its state could not be saved"
+                outlook = "its state could not be saved"
 
-    def watch(seen: int, loss: float, accuracy: float) -> None:
+    def watch(done: int, loss: float, accuracy: float) -> None:
         spent = seconds + time.perf_counter() - began
-        part = epoch - 1 + seen / run.shown
-        speed = (part - first) * run.shown / spent
+        part = epoch - 1 + done / run.epoch_images
+        speed = (part - first) * run.epoch_images / spent
         so_far = {"epoch": part, "loss": loss, "train_accuracy": accuracy}
-        shown.update(so_far, speed, collapse["train"])
+        line.update(so_far, speed, collapse["train"])
 
-    with closing(Progress(progress, config, first + len(epochs), last)) as shown:
+    with closing(Progress(progress, config, first + len(epochs), last)) as line:
         for epoch in range(first + len(epochs) + 1, last + 1):
             began = time.perf_counter()
             within = Position(*position) if position else None
@@ -175,21 +178,24 @@ def _train(
             position = None
             if isinstance(made, Position):
                 save(made)
-                raise StoppedError(f"run {config.id} stopped in epoch {epoch} of {last}; {kept}")
+                raise StoppedError(f"run {config.id} stopped in epoch {epoch} of {last}; {outlook}")
             entry: dict[str, Any] = {"epoch": epoch, **made}
             epochs.append(entry)
             if epoch % config.measure_every == 0 or epoch == last:
                 entry.update(_measure(run, collapse, epoch))
             elif epoch % config.evaluate_every == 0:
-                entry.update(_evaluate.shots(run.passed("test"), run.counts))
-            told = stop()
-            if (epoch - first) % checkpoint_every == 0 or epoch == last or told:
+                test = run.outputs("test")
+                entry.update(_evaluate.accuracy_by_frequency(test, run.counts))
+            stops = stop()
+            if (epoch - first) % checkpoint_every == 0 or epoch == last or stops:
                 save(None)
-            speed = len(epochs) * run.shown / seconds
-            shown.update(entry, speed, collapse["train"])
-            if told and epoch < last:
-                raise StoppedError(f"run {config.id} stopped after epoch {epoch} of {last}; {kept}")
-    return _Course(epochs, collapse, seconds, time.perf_counter() - entered, None, devices)
+            speed = len(epochs) * run.epoch_images / seconds
+            line.update(entry, speed, collapse["train"])
+            if stops and epoch < last:
+                raise StoppedError(
+                    f"run {config.id} stopped after epoch {epoch} of {last}; {outlook}"
+                )
+    return History(epochs, collapse, seconds, time.perf_counter() - entered, None, devices)
 
 
 def _save(path: Path, config: RunConfig, state: dict[str, Any], otherwise: str) -> bool:
@@ -219,44 +225,23 @@ def _save(path: Path, config: RunConfig, state: dict[str, Any], otherwise: str) 
     return True
 
 
-def _base_network(
-    config: RunConfig,
-    base: Path | None,
-    progress: bool | None,
-    checkpoint: Path | None,
-    checkpoint_every: int,
-    until: float | None,
-) -> Any:
-    """The weights that a run starts from, where its method has a base."""
-    first = config.first_stage()
-    if first is None:
-        return None
-    if base is not None:
-        return _checkpoint.load(base, first)["network"]
-    before = None if checkpoint is None else _first_checkpoint(checkpoint, first)
-    return _fitted(first, progress, before, checkpoint_every, None, None, until)[1]
-
-
-def _first_checkpoint(checkpoint: Path, first: RunConfig) -> Path:
-    """Where the first stage of a run keeps its state, until the second has ended too."""
-    return checkpoint.with_name(f"{first.id}-for-{checkpoint.name}")
-
-
 def _measure(run: Run, collapse: dict[str, list[dict[str, Any]]], epoch: int) -> dict[str, float]:
     """Append the reports of both splits; returns the accuracies by frequency.
 
     That of all training images is the minibatches' in an epoch, and the report's after it.
     """
-    train, test = run.passed("train"), run.passed("test")
-    for name, passed in (("train", train), ("test", test)):
-        found = _evaluate.collapse(passed, run.evaluated.head, run.objective)
-        collapse[name].append({"epoch": epoch, **found})
-    groups = _evaluate.shots(train, run.counts, "train")
+    train, test = run.outputs("train"), run.outputs("test")
+    for name, split in (("train", train), ("test", test)):
+        measured = _evaluate.collapse(split, run.evaluated.head, run.objective)
+        collapse[name].append({"epoch": epoch, **measured})
+    groups = _evaluate.accuracy_by_frequency(train, run.counts, "train")
     del groups["train_accuracy"]
-    return {**groups, **_evaluate.shots(test, run.counts)}
+    return {**groups, **_evaluate.accuracy_by_frequency(test, run.counts)}
 
 
-def measure_again(record: RunRecord, network: Path, *, base: Path | None = None) -> RunRecord:
+def measure_again(
+    record: RunRecord, network: Path, *, base: Path | Mapping[str, Tensor] | None = None
+) -> RunRecord:
     """A record with its finished network measured anew, as when what is measured has changed.
 
     Epochs and reports of collapse stay as they are; the provenance says when and where the rest was
@@ -265,28 +250,28 @@ def measure_again(record: RunRecord, network: Path, *, base: Path | None = None)
     Args:
         record: of the run.
         network: its weights, as :func:`fit` saves them.
-        base: those that it started from, where its method has a base.
+        base: those that it started from, as :func:`fit` takes them.
 
     Raises:
         DataError: if the data set is absent or corrupted.
         FileNotFoundError: if there are no weights.
         ValueError: if they are not this record's, or a file cannot be read.
     """
-    config, first = record.config, record.config.first_stage()
-    for path, owner in ((network, config), *(((base, first),) if first is not None else ())):
-        if path is None or not path.exists():
-            raise FileNotFoundError(f"the weights of run {owner.id} are not kept: {path}")
-    weights = None if first is None or base is None else _checkpoint.load(base, first)["network"]
-    run = Run(config, weights)
+    config, previous = record.config, record.config.previous()
+    if not network.exists():
+        raise FileNotFoundError(f"the weights of run {config.id} are not kept: {network}")
+    if previous is not None and base is None:
+        raise FileNotFoundError(f"the weights of run {previous.id} are not kept: base is None")
+    run = Run(config, _base_weights(config, base))
     run.evaluated.load_state_dict(_checkpoint.load(network, config)["network"])
-    final, found = _finished(run, record.epochs)
+    final, arrays = _finished(run, record.epochs)
     # Not bit by bit: the weight of a normalised classifier is computed, on whatever device.
-    if not _alike(found["weight"], record.arrays["weight"]):
+    if not _alike(arrays["weight"], record.arrays["weight"]):
         raise ValueError(f"{network} is not the network that record {record.id} is of")
     here = {**provenance(run.device), "device": describe(run.device)}
-    told = {f"measured_{name}": here[name] for name in ("commit", "dirty", "date", "device")}
+    origin = {f"measured_{name}": here[name] for name in ("commit", "dirty", "date", "device")}
     return dataclasses.replace(
-        record, final=final, arrays=found, provenance={**record.provenance, **told}
+        record, final=final, arrays=arrays, provenance={**record.provenance, **origin}
     )
 
 
@@ -294,9 +279,9 @@ def _alike(one: np.ndarray, other: np.ndarray) -> bool:
     return one.shape == other.shape and np.allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
-def _record(run: Run, course: _Course) -> RunRecord:
-    config, (epochs, collapse, seconds, wall, _, devices) = run.config, course
-    final, found = _finished(run, epochs)
+def _record(run: Run, history: History) -> RunRecord:
+    config, (epochs, collapse, seconds, wall, _, devices) = run.config, history
+    final, arrays = _finished(run, epochs)
     origin = {
         **provenance(run.device),
         "device": ", then ".join(devices),
@@ -307,22 +292,22 @@ def _record(run: Run, course: _Course) -> RunRecord:
     if _precision.is_rounded(config.precision, run.device.type):
         origin["bf16"] = "rounded float32"
     if seconds:
-        origin["images_per_second"] = round(len(epochs) * run.shown / seconds)
-    return RunRecord(config, epochs, final, collapse, found, origin)
+        origin["images_per_second"] = round(len(epochs) * run.epoch_images / seconds)
+    return RunRecord(config, epochs, final, collapse, arrays, origin)
 
 
 def _finished(
     run: Run, epochs: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What a record says of the finished network: metrics and arrays."""
-    config = run.config
-    train, test = run.passed("train").whole(), run.passed("test").whole()
-    final = _evaluate.finals(train, test, run.counts, run.objective)
+    config, head = run.config, run.evaluated.head
+    train, test = run.outputs("train").whole(), run.outputs("test").whole()
+    final: dict[str, Any] = _evaluate.final_metrics(train, test, run.counts, head, run.objective)
     reached = [(e["test_accuracy"], -e["epoch"]) for e in epochs if "test_accuracy" in e]
     best, at = max(reached, default=(final["test_accuracy"], -run.stage.start))
     final |= {"best_test_accuracy": best, "best_epoch": -at}
     for number, std in enumerate(config.noise):
-        draws = generator(config.seed, 1_000_000 + number)
-        noisy = run.passed("test", noise=std, draws=draws)
+        draws = generator(config.seed, NOISE + number)
+        noisy = run.outputs("test", noise=std, draws=draws)
         final[f"noisy_test_accuracy_{std:g}"] = noisy.accuracy
-    return final, _evaluate.arrays(train, test, run.counts, run.evaluated.head)
+    return final, _evaluate.arrays(train, test, run.counts, head)

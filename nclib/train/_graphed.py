@@ -52,8 +52,8 @@ class Graphed:
 
     def __call__(self, *arguments: Tensor) -> tuple[Tensor, ...]:
         """The function's values; the gradients are in the parameters."""
-        for own, given in zip(self.arguments, arguments, strict=True):
-            own.copy_(given, non_blocking=True)
+        for recorded, argument in zip(self.arguments, arguments, strict=True):
+            recorded.copy_(argument, non_blocking=True)
         self.graph.replay()
         for parameter, gradient in self.gradients:
             parameter.grad = gradient

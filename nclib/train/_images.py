@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -14,13 +14,14 @@ from torch import Tensor
 from nclib import data
 from nclib.runs import RunConfig
 from nclib.train._processes import local_rows
-from nclib.train._random import generator
+from nclib.train._random import BEFORE, VIEWS, generator
 
 Batches = Iterator[tuple[UInt8[Tensor, "B C H W"], Int64[Tensor, " B"]]]
 _CHUNKS = {"cpu": 200, "cuda": 2500}  # images evaluated at once
 _STREAMED_CHUNK = 100  # they are larger
 
 
+@runtime_checkable
 class Images(Protocol):
     """The training and test images of a run."""
 
@@ -29,7 +30,7 @@ class Images(Protocol):
 
     def batches(
         self,
-        order: Sequence[Int64[Tensor, " B"]],
+        order: Sequence[Int64[Tensor, " _"]],
         begin: int,
         draws: torch.Generator,
         epoch: int,
@@ -60,7 +61,7 @@ class InMemory:
         train = dataset.train
         if config.per_class is not None:
             chosen = data.per_class_subset(
-                train.labels, config.per_class, generator(config.seed, 0)
+                train.labels, config.per_class, generator(config.seed, BEFORE)
             ).to(device)
             train = data.Split(train.images[chosen], train.labels[chosen])
         self.info, self.labels, self.augment = dataset.info, train.labels, config.augment
@@ -68,7 +69,7 @@ class InMemory:
 
     def batches(
         self,
-        order: Sequence[Int64[Tensor, " B"]],
+        order: Sequence[Int64[Tensor, " _"]],
         begin: int,
         draws: torch.Generator,
         epoch: int,
@@ -78,8 +79,8 @@ class InMemory:
         images, labels = self.splits["train"]
         for chosen in order[begin:]:
             chosen = chosen.to(images.device, non_blocking=True)
-            shown = images[chosen]
-            yield data.augment(shown, draws) if self.augment else shown, labels[chosen]
+            batch = images[chosen]
+            yield data.augment(batch, draws) if self.augment else batch, labels[chosen]
 
     def chunks(self, split: Literal["train", "test"], *, part: bool) -> Batches:
         """Slices of the tensors."""
@@ -109,7 +110,7 @@ class Streamed:
                 batch_size=config.batch_size,
                 augmentation="randaugment" if config.augment else "none",
             )
-            for _ in _STREAMS
+            for _ in VIEWS
         ]
         self.splits = {
             name: (stream(split, batch_size=_STREAMED_CHUNK), len(split))
@@ -118,14 +119,14 @@ class Streamed:
 
     def batches(
         self,
-        order: Sequence[Int64[Tensor, " B"]],
+        order: Sequence[Int64[Tensor, " _"]],
         begin: int,
         draws: torch.Generator,
         epoch: int,
         view: int = 0,
     ) -> Batches:
         """The augmentation of a view has a stream of its own, since workers decode ahead."""
-        seeds = generator(self.seed, _STREAMS[view] + epoch)
+        seeds = generator(self.seed, VIEWS[view] + epoch)
         done = sum(len(chosen) for chosen in order[:begin])
         torch.randint(2**62, (done,), generator=seeds)  # those of the images before
         yield from self.training[view].epoch(torch.cat(list(order[begin:])), seeds)
@@ -135,6 +136,3 @@ class Streamed:
         stream, count = self.splits[split]
         indices = torch.arange(count)
         yield from stream.epoch(local_rows(indices) if part else indices)
-
-
-_STREAMS = (500_000, 750_000)  # of the views, beyond the epochs

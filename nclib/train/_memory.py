@@ -27,8 +27,8 @@ def peak_memory_mib(device: torch.device) -> int:
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 2**20)
     with suppress(OSError):
-        if found := re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text()):
-            return round(int(found[1]) / 1024)
+        if peak := re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text()):
+            return round(int(peak[1]) / 1024)
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)
 

@@ -1,54 +1,145 @@
-"""What a step minimises: the loss of encoded labels, or that of a declared method."""
+"""What a run minimises, and what the loop asks it."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Hashable
-from typing import Protocol
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn import functional
 
+from nclib.methods import SecondView
 from nclib.metrics import CollapseReport
-from nclib.runs import RunConfig
+from nclib.models import Classifier, Outputs
+from nclib.train._processes import local_rows
 
-Report = Callable[..., CollapseReport]
-Share = Tensor | float
-Mixed = list[tuple[Int64[Tensor, " B"], Share]]
+Measure = Callable[..., CollapseReport]
+Share = Float[Tensor, ""] | float
 
 
-class Objective(Protocol):
-    """How scores become a loss, predictions and, where they have them, probabilities."""
+class Targets(NamedTuple):
+    """The labels of a batch: one set, or two sets of which each has a share in the loss."""
 
-    def wants_clean(self, epoch: int) -> bool:
-        """Whether the loss looks at the features of images before they were mixed, too."""
+    first: Int64[Tensor, " B"]
+    second: Int64[Tensor, " B"] | None = None
+    share: Share = 1.0  # of the first set; the second has the rest
 
-    def loss(
-        self,
-        features: Tensor,
-        scores: Tensor,
-        labels: Mixed,
-        epoch: int,
-        clean: Tensor | None = None,
-    ) -> Tensor:
-        """Of a batch with its label, or with two and their shares; epochs count from 0."""
+    def sets(self) -> list[tuple[Int64[Tensor, " B"], Share]]:
+        """Each set with its share."""
+        if self.second is None:
+            return [(self.first, self.share)]
+        return [(self.first, self.share), (self.second, 1 - self.share)]
+
+    def tensors(self) -> list[Tensor]:
+        """Its tensors, in order."""
+        return [part for part in self if isinstance(part, Tensor)]
+
+    def with_tensors(self, tensors: Iterable[Tensor]) -> Targets:
+        """The same, with others in place of :meth:`tensors`."""
+        rest = iter(tensors)
+        first = next(rest)
+        second = None if self.second is None else next(rest)
+        return Targets(first, second, next(rest) if isinstance(self.share, Tensor) else self.share)
+
+    @torch.no_grad()
+    def correct(self, predictions: Int64[Tensor, " B"]) -> Float[Tensor, ""]:
+        """How many predictions are right; with two sets, each counts by its share."""
+        if self.second is None:
+            return (predictions == self.first).sum().float()
+        return torch.stack([(predictions == o).sum() * share for o, share in self.sets()]).sum()
+
+
+class Views(NamedTuple):
+    """The images of a step."""
+
+    images: Float[Tensor, "B C H W"]  # mixed, where the run mixes
+    unmixed: Float[Tensor, "B C H W"] | None = None  # where it does: as they were
+    second: Float[Tensor, "B C H W"] | None = None  # what stands beside each image
+
+    def local(self) -> Views:
+        """The part of this process."""
+        unmixed = None if self.unmixed is None else local_rows(self.unmixed)
+        second = None if self.second is None else local_rows(self.second)
+        return Views(local_rows(self.images), unmixed, second)
+
+
+class Objective(nn.Module):
+    """A loss, with all that it keeps from one step to the next, and what is read off the scores.
+
+    Its parameters and persistent buffers are what training changes: checkpoints have them. The
+    network is not a part of it. Epochs count from 0.
+    """
+
+    second_view: SecondView | None = None  #: What stands beside each image of a batch.
+
+    def extra_parameters(self) -> list[nn.Parameter]:
+        """Those of its parameters that the network's optimiser trains too."""
+        return []
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Of its other parameters; a step of training is one of each."""
+        return []
 
     def phase(self, epoch: int) -> Hashable:
-        """What of the loss is in force: the same in two epochs, the loss is the same function."""
+        """What of the loss is in force: in two epochs with one phase, it is one function."""
+        return None
+
+    def begin_epoch(self, network: Classifier, epoch: int) -> None:
+        """Prepare itself and the network for the steps of an epoch."""
+
+    def second_share(self, epoch: int) -> float | None:
+        """The share of the second view's labels; None: the labels are those of the images."""
+        return None
+
+    def shown(
+        self, network: Classifier, views: Views, epoch: int, draws: torch.Generator
+    ) -> list[Float[Tensor, "b C H W"]]:
+        """What the network passes in a step, one after the other; called before that.
+
+        What the objective needs of the other images, it computes here and keeps.
+
+        Args:
+            network: that learns.
+            views: this process's part of the step's.
+            epoch: the step's.
+            draws: the epoch's random numbers.
+        """
+        return [views.images]
+
+    def forward(
+        self, outputs: Sequence[Outputs], targets: Targets, head: nn.Module, epoch: int
+    ) -> Float[Tensor, ""]:
+        """The loss of a batch; over several processes, of the batches of all of them.
+
+        Args:
+            outputs: of the network, in float32: for as many images as there are labels, once or, as
+                :meth:`shown` asked for, several times.
+            targets: the labels.
+            head: of the network.
+            epoch: the step's.
+        """
+        raise NotImplementedError
 
     def predict(self, scores: Float[Tensor, "B K"]) -> Int64[Tensor, " B"]:
-        """The classes that scores decide for."""
+        """The class of the largest score."""
+        return scores.argmax(1)
 
     def probabilities(self, scores: Float[Tensor, "B K"]) -> Float[Tensor, "B K"] | None:
         """Of the classes; None: the scores are no logits."""
+        return None
 
-    def final(self, features: Tensor, scores: Tensor, labels: Tensor) -> dict[str, float]:
+    def final(
+        self, outputs: Outputs, labels: Int64[Tensor, " N"], head: nn.Module
+    ) -> dict[str, float]:
         """The loss of the whole training set, in the record's names."""
+        raise NotImplementedError
 
-    def report(self, report: Report, weight: Tensor, bias: Tensor) -> CollapseReport:
-        """Collapse with the classifier that decides."""
+    def report(
+        self, measure: Measure, weight: Float[Tensor, "K P"], bias: Float[Tensor, " K"]
+    ) -> CollapseReport:
+        """Collapse with the classifier that decides; ``measure`` takes ``weight`` and ``bias``."""
+        return measure(weight=weight, bias=bias)
 
 
 def weight_and_bias(head: nn.Module) -> tuple[Float[Tensor, "K P"], Float[Tensor, " K"]]:
@@ -57,86 +148,3 @@ def weight_and_bias(head: nn.Module) -> tuple[Float[Tensor, "K P"], Float[Tensor
     assert isinstance(weight, Tensor)
     bias = head.bias if isinstance(head.bias, Tensor) else weight.new_zeros(len(weight))
     return weight.detach(), bias.detach()
-
-
-class EncodedObjective:
-    """Encoded labels, and the penalties on classifier, features and bias.
-
-    Args:
-        config: of the method ``plain``.
-        head: the linear classifier.
-        count: N, training images.
-    """
-
-    def __init__(self, config: RunConfig, head: nn.Module, count: int) -> None:
-        self.config, self.head, self.count = config, head, count
-        weight, _ = weight_and_bias(head)
-        # One row a class from here on, as scores are.
-        self.targets = config.targets().T.float().contiguous().to(weight.device)
-
-    def wants_clean(self, epoch: int) -> bool:
-        """Encoded labels are not mixed."""
-        return False
-
-    def loss(
-        self,
-        features: Tensor,
-        scores: Tensor,
-        labels: Mixed,
-        epoch: int,
-        clean: Tensor | None = None,
-    ) -> Tensor:
-        """The batch mean, and the penalties."""
-        [(own, _)] = labels
-        return self._fit_term(scores, own) + self._penalty(features, self.count / len(own))
-
-    def phase(self, epoch: int) -> Hashable:
-        """There is one."""
-        return None
-
-    def _fit_term(self, scores: Tensor, labels: Tensor) -> Tensor:
-        r"""The batch mean of :math:`\ell(W h_i + b, \bar y_{c_i})`."""
-        wanted = self.targets[labels]
-        if self.config.loss == "ce":
-            return functional.cross_entropy(scores, wanted)
-        return 0.5 * (scores - wanted).square().sum(1).mean()
-
-    def _penalty(self, features: Tensor, scale: float) -> Tensor:
-        r"""The three squared norms; ``scale`` is N/B, so that the sum over features is unbiased."""
-        config, head = self.config, self.head
-        assert isinstance(head.weight, Tensor)
-        penalty = 0.5 * config.lam_w * head.weight.square().sum()
-        penalty = penalty + 0.5 * config.lam_h * scale * features.square().sum()
-        if isinstance(head.bias, Tensor):
-            penalty = penalty + 0.5 * config.lam_b * head.bias.square().sum()
-        return penalty
-
-    def decoder(self) -> tuple[Tensor, Tensor]:
-        r"""Class scores from network scores :math:`z`: :math:`\bar y_k^\top z - \|\bar y_k\|^2/2`.
-
-        The largest belongs to the nearest label (``mse``); for ``ce`` the label of the least
-        cross-entropy wins, which has no second term. One-hot labels give the usual argmax.
-        """
-        offset = 0.5 * self.targets.square().sum(1)
-        return self.targets, -offset if self.config.loss == "mse" else torch.zeros_like(offset)
-
-    def predict(self, scores: Float[Tensor, "B K"]) -> Int64[Tensor, " B"]:
-        """The class of the nearest label."""
-        labels, offset = self.decoder()
-        return (scores.float() @ labels.T + offset).argmax(1)
-
-    def probabilities(self, scores: Float[Tensor, "B K"]) -> None:
-        """Encoded labels have none."""
-        return None
-
-    def final(self, features: Tensor, scores: Tensor, labels: Tensor) -> dict[str, float]:
-        """The loss, and the objective with its penalties."""
-        term = self._fit_term(scores, labels)
-        objective = term + self._penalty(features, 1.0)
-        return {"train_loss": term.item(), "objective": objective.item()}
-
-    def report(self, report: Report, weight: Tensor, bias: Tensor) -> CollapseReport:
-        """NC4 compares the nearest class mean with the class predicted: after the decoder."""
-        labels, offset = self.decoder()
-        decoded = report(weight=labels @ weight, bias=labels @ bias + offset)
-        return dataclasses.replace(report(weight=weight, bias=bias), nc4=decoded.nc4)

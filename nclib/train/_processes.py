@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from nclib.runs import _torchrun
+from nclib import _torchrun
 from nclib.train import _precision
 
 
@@ -53,11 +53,11 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def any_of(told: bool) -> bool:
+def any_of(holds: bool) -> bool:
     """Whether it holds in any process."""
     if world_size() == 1:
-        return told
-    votes = torch.tensor(int(told))
+        return holds
+    votes = torch.tensor(int(holds))
     if dist.get_backend() == "nccl":
         votes = votes.cuda()
     dist.all_reduce(votes)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor, nn
 
-from nclib import data, models
-from nclib.methods import Method, SecondView, known
+from nclib import data, methods, models
+from nclib.methods import Method
 from nclib.models import Classifier
 from nclib.runs import RunConfig
 from nclib.train._objective import weight_and_bias
+from nclib.train._random import seed_weights
 
 
 class Stage(NamedTuple):
@@ -22,7 +24,6 @@ class Stage(NamedTuple):
         start: epochs that its network has behind it.
         schedule: the configuration by which learning rate, epochs and mixup of this stage go.
         sampler: a kind of ``nclib.data.sampler``.
-        second_view: what stands beside each image; None: nothing.
         frozen: whether the network below the features stays as it is.
         statistics: whether batch norm follows the batches.
     """
@@ -30,7 +31,6 @@ class Stage(NamedTuple):
     start: int
     schedule: RunConfig
     sampler: str
-    second_view: SecondView | None = None
     frozen: bool = False
     statistics: bool = True
 
@@ -41,18 +41,19 @@ class Stage(NamedTuple):
 
 
 def stage(config: RunConfig) -> Stage:
-    """The stage that a configuration trains; the one before it belongs to ``first_stage``."""
-    method = known(config.method)
-    if method.base is None:
-        return Stage(0, config, method.sampler, method.second_view)
+    """The stage that a configuration trains; it begins where that of ``config.previous()`` ends."""
+    method, previous = methods.get(config.method), config.previous()
+    if previous is None:
+        return Stage(0, config, method.sampler)
+    start = stage(previous).end
     again: dict[str, Any] = {"warmup_epochs": 0, "mixup": 0.0, "ema": 0.0, "epochs": 0}
     if method.second is None:  # nothing is left to train
-        return Stage(config.epochs, config.model_copy(update=again), method.sampler, frozen=True)
+        return Stage(start, config.model_copy(update=again), method.sampler, frozen=True)
     again["epochs"] = int(config.options["second_epochs"])
     again["lr"] = float(config.options["second_lr"])
     again["schedule"] = "cosine"
     return Stage(
-        config.epochs,
+        start,
         config.model_copy(update=again),
         str(config.options.get("second_sampler", method.second.sampler)),
         frozen=True,
@@ -60,10 +61,44 @@ def stage(config: RunConfig) -> Stage:
     )
 
 
-def build(config: RunConfig, info: data.DatasetInfo) -> Classifier:
-    """The network with its first weights, which the seed fixes."""
+def network(
+    config: RunConfig,
+    info: data.DatasetInfo,
+    counts: Int64[Tensor, " K"],
+    base: Mapping[str, Tensor] | None = None,
+) -> Classifier:
+    """The network that a run starts with; the seed fixes the weights that are new.
+
+    Args:
+        config: of the run.
+        info: of its data set.
+        counts: training images of each class, which a step after training may look at.
+        base: weights of the finished network of ``config.previous()``, where there is one; None:
+            those that it started with, for the shape alone.
+
+    Raises:
+        ValueError: if the weights are those of another network.
+    """
+    previous = config.previous()
+    if previous is None:
+        return _build(config, info)
+    made = network(previous, info, counts)
+    if base is not None:
+        try:
+            made.load_state_dict(base)
+        except RuntimeError as error:
+            raise ValueError(
+                f"the weights do not fit the network of run {previous.id}, from which run "
+                f"{config.id} starts: {error}"
+            ) from None
+    made.requires_grad_(False)
+    made.head = _head(config, made.head, counts)
+    return made
+
+
+def _build(config: RunConfig, info: data.DatasetInfo) -> Classifier:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+        seed_weights(config.seed, 0)
         return models.build(
             config.model,
             info.shape,
@@ -76,47 +111,33 @@ def build(config: RunConfig, info: data.DatasetInfo) -> Classifier:
         )
 
 
-def continued(
-    config: RunConfig, info: data.DatasetInfo, state: Mapping[str, Tensor], counts: Tensor
-) -> Classifier:
-    """A finished network with the head of the second stage, or the one adjusted post hoc."""
-    method = known(config.method)
-    first = config.first_stage()
-    assert first is not None
-    network = build(first, info)
-    network.load_state_dict(state)
-    network.requires_grad_(False)
-    weight, bias = weight_and_bias(network.head)
-    network.head = _head(method, config, network, weight, bias, counts)
-    return network
-
-
-def _head(
-    method: Method,
-    config: RunConfig,
-    network: Classifier,
-    weight: Tensor,
-    bias: Tensor,
-    counts: Tensor,
-) -> nn.Module:
+def _head(config: RunConfig, head: nn.Module, counts: Int64[Tensor, " K"]) -> nn.Module:
+    """The head of a later stage, from that of the stage before."""
+    method = methods.get(config.method)
+    weight, bias = weight_and_bias(head)
     if method.post_hoc is not None:
         return _linear(*method.post_hoc(weight, bias, counts.float().cpu(), config.options))
     assert method.second is not None
     if method.second.head != "fresh":
-        return models.LearnableScalingHead(network.head, frozen=method.second.head == "scales")
+        return models.LearnableScalingHead(head, frozen=method.second.head == "scales")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed + 1)
+        seed_weights(config.seed, _depth(method))
         return models.HEADS["linear"](weight.shape[1], len(weight), True)
 
 
+def _depth(method: Method) -> int:
+    """The stages before that of a method."""
+    return 0 if method.base is None else 1 + _depth(methods.get(method.base))
+
+
 def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
-    head = nn.Linear(weight.shape[1], len(weight))
+    head = nn.utils.skip_init(nn.Linear, weight.shape[1], len(weight))  # draws nothing
     head.load_state_dict({"weight": weight, "bias": bias})
     return head.requires_grad_(False)
 
 
 def optimizer(
-    config: RunConfig, network: Classifier, others: nn.Module | None = None
+    config: RunConfig, network: Classifier, extra: Iterable[nn.Parameter] = ()
 ) -> torch.optim.Optimizer:
     """Of all parameters that learn: the network's, and those of other layers that learn like it.
 
@@ -124,15 +145,15 @@ def optimizer(
     since there the penalties on the classifier stand in the objective.
     """
     head = [p for p in network.head.parameters() if p.requires_grad]
-    own = {id(p) for p in head}
-    body = [p for p in network.parameters() if p.requires_grad and id(p) not in own]
+    of_head = {id(p) for p in head}
+    body = [p for p in network.parameters() if p.requires_grad and id(p) not in of_head]
     decay = 0.0 if config.method == "plain" else config.weight_decay
     groups = [
         {"params": body, "weight_decay": config.weight_decay},
         {"params": head, "weight_decay": decay},
     ]
-    if others is not None:
-        groups.append({"params": list(others.parameters()), "weight_decay": config.weight_decay})
+    if others := list(extra):
+        groups.append({"params": others, "weight_decay": config.weight_decay})
     fused = next(network.parameters()).is_cuda or None  # one kernel for all parameters
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=config.lr, fused=fused)

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any
 
 from nclib.train import _processes
 
@@ -29,16 +29,16 @@ class Stop:
     def __init__(self, until: float | None, *, listen: bool) -> None:
         self._until = until
         self._listen = listen and threading.current_thread() is threading.main_thread()
-        self._told = False
+        self._asked = False
         self._before: Any = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Stop:
         if self._listen:
-            self._before = signal.signal(signal.SIGTERM, self._tell)
+            self._before = signal.signal(signal.SIGTERM, self._ask)
         return self
 
-    def _tell(self, number: int, frame: FrameType | None) -> None:
-        self._told = True
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
 
     def __exit__(
         self,
@@ -48,10 +48,10 @@ class Stop:
     ) -> None:
         if self._listen:
             signal.signal(signal.SIGTERM, self._before)
-            if self._told and not isinstance(error, StoppedError):
+            if self._asked and not isinstance(error, StoppedError):
                 signal.raise_signal(signal.SIGTERM)  # for whoever minded it before
 
     def __call__(self) -> bool:
-        """Whether any process has been told, or its time is up."""
+        """Whether any process has been asked to stop, or its time is up."""
         late = self._until is not None and time.time() >= self._until
-        return _processes.any_of(self._told or late)
+        return _processes.any_of(self._asked or late)

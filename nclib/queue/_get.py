@@ -5,15 +5,21 @@ from __future__ import annotations
 import gc
 import time
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import torch
 
+from nclib import _torchrun, train
 from nclib._io import clear_parts, discard, latest
-from nclib.runs import _torchrun, ledger
-from nclib.runs._config import RunConfig
-from nclib.runs._lock import locked
-from nclib.runs._record import RunRecord
+from nclib._lock import locked
+from nclib.runs import RunConfig, RunRecord, ledger
+from nclib.train import StoppedError
+
+
+class BusyError(RuntimeError):
+    """Another process is training the run."""
 
 
 def get(
@@ -27,12 +33,13 @@ def get(
     """The record of a run: published, else cached, else trained now and cached.
 
     Training writes checkpoints; interrupted, the next call goes on from the last one. The weights
-    of the finished network are cached too: a run that starts from another's takes them there, and
-    trains the other where they are not. What another process is training is waited for. What the
-    cache cannot take goes to the folder of temporary files, with a warning that names it.
+    of the finished network are cached too. A run that starts from the network of another one takes
+    it from there; where it is not there, that run is trained first, and so on back to a run that
+    starts from random weights. A run that another process trains is waited for. What the cache
+    cannot take goes to the folder of temporary files, with a warning that names the file.
 
     Args:
-        config: what to run.
+        config: the run.
         recompute: train although there is a record, and cache the new one.
         progress: show a line of progress; None: as ``nclib.train.fit`` does.
         until: when to stop, as ``nclib.train.fit`` does.
@@ -43,13 +50,13 @@ def get(
         DataError: if a run must be trained and its data set is absent or corrupted.
         FileNotFoundError: if the network that it starts from could not be stored anywhere.
         StoppedError: if training stopped before its end; the next call goes on.
-        BusyError: without ``wait``, if another process trains the run or the one it starts from.
+        BusyError: without ``wait``, if another process trains the run or one that it starts from.
     """
     record = None if recompute else ledger.find(config)
     if record is not None:
         return record
     _check_time(config, until)
-    with locked(ledger.checkpoint_path(config), wait=wait):
+    with _held(config, wait):
         if recompute:
             discard(ledger.checkpoint_path(config))
         else:
@@ -57,30 +64,34 @@ def get(
         return record if record is not None else _train(config, progress, until, wait)
 
 
+@contextmanager
+def _held(config: RunConfig, wait: bool) -> Iterator[None]:
+    """Let no other process train the run; those of ``torchrun`` train it together."""
+    with ExitStack() as stack:
+        if not _torchrun.started():
+            try:
+                stack.enter_context(locked(lock_path(config), wait=wait))
+            except BlockingIOError as error:
+                raise BusyError(f"another process is training run {config.id}: {error}") from None
+        yield
+
+
+def lock_path(config: RunConfig) -> Path:
+    """The file whose lock a process has that trains the run."""
+    return ledger.checkpoint_path(config).with_suffix(".lock")
+
+
 def _check_time(config: RunConfig, until: float | None) -> None:
     if until is not None and time.time() >= until:
-        from nclib.train import StoppedError  # training needs far more imports than reading
-
         raise StoppedError(f"run {config.id} was not started: time is up")
 
 
 def _train(
     config: RunConfig, progress: bool | None, until: float | None, wait: bool = True
 ) -> RunRecord:
-    from nclib.train import fit
-
-    first, base = config.first_stage(), None
-    if first is not None:
-        base = ledger.network_path(first)
-        with locked(ledger.checkpoint_path(first), wait=wait):
-            if latest(base) is None:
-                _train(first, progress, until)
-            base = latest(base)
-            if base is None:
-                raise FileNotFoundError(
-                    f"the network of the first stage, run {first.id}, could not be stored: neither "
-                    f"in {ledger.network_path(first)} nor in the folder of temporary files"
-                )
+    """Train a run, and before it those that it starts from whose networks are not there."""
+    previous = config.previous()
+    base = None if previous is None else _network_of(previous, progress, until, wait)
     _check_time(config, until)
     checkpoint, network = ledger.checkpoint_path(config), ledger.network_path(config)
     if _torchrun.leads():
@@ -90,7 +101,7 @@ def _train(
     if torch.cuda.is_initialized():  # by an earlier run, whose memory is not this one's
         gc.collect()
         torch.cuda.empty_cache()
-    record = fit(
+    record = train.fit(
         config,
         progress=progress,
         checkpoint=checkpoint,
@@ -109,6 +120,21 @@ def _train(
     else:
         discard(checkpoint)
     return record
+
+
+def _network_of(config: RunConfig, progress: bool | None, until: float | None, wait: bool) -> Path:
+    """The file with the weights of a finished network; without one, the run is trained."""
+    path = ledger.network_path(config)
+    with _held(config, wait):
+        if latest(path) is None:
+            _train(config, progress, until, wait)
+        stored = latest(path)
+    if stored is None:
+        raise FileNotFoundError(
+            f"the network of run {config.id}, from which another run starts, could not be stored: "
+            f"neither in {path} nor in the folder of temporary files"
+        )
+    return stored
 
 
 def _rescue(record: RunRecord, error: OSError) -> None:

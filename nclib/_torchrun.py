@@ -1,10 +1,10 @@
-"""Processes that ``torchrun`` started together: they train one run, and the first one tells."""
+"""Processes that ``torchrun`` started together train one run; the first of them writes."""
 
 import os
 
 
 def started() -> bool:
-    """Whether this process is one of several, or at least started as such."""
+    """Whether ``torchrun`` started this process, alone or with others."""
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
