@@ -176,6 +176,16 @@ def test_what_this_book_says_instead_holds(claim: Claim) -> None:
     assert [check.text for check in checks if not check.evidence().ok] == []
 
 
+def test_the_scorecard_has_a_row_for_every_claim() -> None:
+    page = papers.scorecard_markdown()
+    for claim in ALL:
+        assert f"`{claim.id.partition('/')[2]}`" in page
+        assert f"nclib run {claim.chapter}" in page
+    rows = page.count("\n* - ")
+    assert rows == len(ALL) + len(papers.PAPERS)  # a heading a table
+    assert page.count("\n  - ") == 2 * rows
+
+
 # --- Every check can fail: each is run on broken optima or broken geometry -----------------------
 
 
@@ -516,16 +526,6 @@ def test_records_decide_about_networks(
 
 
 # --- Rendering -----------------------------------------------------------------------------------
-
-
-def test_the_scorecard_has_a_row_for_every_claim() -> None:
-    page = papers.scorecard_markdown()
-    for claim in ALL:
-        assert f"`{claim.id.partition('/')[2]}`" in page
-        assert f"nclib run {claim.chapter}" in page
-    rows = page.count("\n* - ")
-    assert rows == len(ALL) + len(papers.PAPERS)  # a heading a table
-    assert page.count("\n  - ") == 2 * rows
 
 
 def test_the_scorecard_is_the_same_each_time(fresh: None) -> None:
