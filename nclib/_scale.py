@@ -42,11 +42,15 @@ def rescaled(values: Tensor) -> tuple[Tensor, float]:
     return (values if unit == 1 else values / unit), unit
 
 
+def power_of_two(largest: Tensor) -> Tensor:
+    """The power of two at or below each magnitude; 1 for those below the normal numbers."""
+    power = largest / (2 * largest.frexp().mantissa)
+    return torch.where(largest < torch.finfo(largest.dtype).tiny, 1.0, power)
+
+
 def rescaled_rows(rows: Tensor) -> Tensor:
     """Each row over the power of two just below its largest magnitude; a row of zeros stays."""
     if not rows.numel():
         return rows
-    largest = rows.abs().amax(1, keepdim=True)
-    mantissa, _ = largest.frexp()
-    unit = (largest / (2 * mantissa)).clamp(min=torch.finfo(rows.dtype).tiny)
-    return rows / torch.where(largest > 0, unit, 1.0)
+    largest, tiny = rows.abs().amax(1, keepdim=True), torch.finfo(rows.dtype).tiny
+    return rows / torch.where((largest > 0) & (largest < tiny), tiny, power_of_two(largest))

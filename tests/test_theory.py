@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nclib.geometry import simplex_etf
-from nclib.papers.inducing_nc import _checks as checks
+from nclib.papers.inducing_nc.claims import _checks as checks
 from nclib.theory import (
     cdnv_bound,
     jensen_shannon,

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nclib import _check
+from nclib._scale import power_of_two
 from nclib.losses import _arguments
 
 _LARGEST_COSINE = 1 - 1e-6  # beyond it the slope of the arccosine grows without bound
@@ -131,7 +132,7 @@ def between_class(
         )
     present_rows = present[:, None]
     centres = centres.masked_fill(~present_rows, 0.0)
-    centres = centres / _power_of_two(centres.detach().abs().amax())
+    centres = centres / power_of_two(centres.detach().abs().amax())
     count = present.sum().clamp_min(1)
     centred = centres - centres.sum(0) / count
     rounding = _ROUNDING * torch.finfo(centred.dtype).eps  # the largest entry is 1 to 2
@@ -192,12 +193,6 @@ def unit_rows(rows: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
     A row that is zero stays so, and gets no gradient; entries below the smallest normal number are
     zero here, since a gradient of their size would overflow.
     """
-    rows = rows / _power_of_two(rows.detach().abs().amax(1, keepdim=True))
+    rows = rows / power_of_two(rows.detach().abs().amax(1, keepdim=True))
     norms = rows.norm(dim=1, keepdim=True)
     return rows / norms.masked_fill(norms < 1, torch.inf)
-
-
-def _power_of_two(largest: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """The power of two at or below a number, 1 below the normal ones; it divides exactly."""
-    power = largest / (2 * largest.frexp().mantissa)
-    return torch.where(largest < torch.finfo(largest.dtype).tiny, 1.0, power)

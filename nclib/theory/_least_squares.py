@@ -10,6 +10,7 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from nclib import _check
+from nclib._scale import magnitude, unit_of
 
 
 class LeastSquares(NamedTuple):
@@ -63,7 +64,7 @@ def least_squares_classifier(
     means = _check.matrix("means", means)
     rounding = max(means.shape) * torch.finfo(means.dtype).eps
     means, prior = means.double(), _prior(counts, means)
-    unit = _power_of_two(means)
+    unit = unit_of(magnitude(means))
     scaled = means / unit
     # Differences lose nothing to a common shift. From the heaviest mean they also keep the digits
     # of that mean's own distance to the weighted centre, which is small.
@@ -111,12 +112,6 @@ def _prior(counts: Tensor, means: Float[Tensor, "K P"]) -> Float[Tensor, " K"]:
     if not bool((counts.isfinite() & (counts > 0)).all()):
         raise ValueError(f"counts must be positive, got {counts.tolist()}")
     return counts / counts.sum()
-
-
-def _power_of_two(means: Float[Tensor, "K P"]) -> float:
-    """The size of the largest entry; to divide by it rounds nothing."""
-    exponent = math.frexp(float(means.abs().max()))[1]
-    return math.ldexp(1.0, max(-1000, min(1000, exponent)))
 
 
 def _root(covariance: Float[Tensor, "P P"], means: Float[Tensor, "K P"]) -> Float[Tensor, "P P"]:

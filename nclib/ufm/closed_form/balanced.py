@@ -147,7 +147,8 @@ def invertible(
     Raises:
         ValueError: outside that regime (there is none for a free bias).
 
-    Source: this book, invertible encodings.
+    Source: this book, invertible encodings; Andriopoulos et al. (2024) have this form of the
+    classifier's Gram matrix for regression.
     """
     labels = label_matrix(labels, square=True)
     margin = regime_margin(labels, count, lam_w=lam_w, lam_h=lam_h, lam_b=lam_b)

@@ -37,7 +37,7 @@ def bias_free_norms(
     the means being orthogonal. A class vanishes where :math:`\sqrt{n_k} \le \theta`; the norm peaks
     at :math:`\sqrt{n_k} = 2\theta`: rarer classes first get longer, then vanish.
 
-    Source: this book, imbalance.
+    Source: Dang et al. (2023); the peak: this book, imbalance.
     """
     counts = positive_counts(counts)
     theta = threshold(float(counts.sum()), lam_w=lam_w, lam_h=lam_h)
@@ -54,7 +54,7 @@ def free_bias_spectrum(
     occurs m times itself m - 1 times. The optimum has singular values
     :math:`(\sqrt x - \theta)_+`.
 
-    Source: this book, imbalance; the secular equation is Golub's.
+    Source: Liu (2024, arXiv 2411.17278) for the matrix, Golub (1973) for the secular equation.
 
     >>> [round(x, 12) for x in free_bias_spectrum([4, 4, 1]).tolist()]  # n_a, and K n_a n_b / N
     [4.0, 1.333333333333]

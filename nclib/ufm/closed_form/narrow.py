@@ -31,7 +31,7 @@ def truncated(
     Raises:
         ValueError: for another :math:`\lambda_b` or a ``dim`` below 1.
 
-    Source: this book, too narrow a layer.
+    Source: Dang et al. (2023) for one-hot labels; any labels: this book, too narrow a layer.
     """
     problem = make_problem(targets, counts, lam_w=lam_w, lam_h=lam_h, lam_b=lam_b, loss="mse")
     if lam_b != 0 and not math.isinf(lam_b):

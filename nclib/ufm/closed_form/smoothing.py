@@ -20,7 +20,8 @@ def smoothed_cross_entropy(
     (For ``mse`` the centred means shrink by the same sum: ``ssetf`` with
     :math:`\alpha = 1 - \delta`.)
 
-    Source: this book, smoothing is regularisation.
+    Source: Guo et al. (2025, arXiv 2402.03979); the sum for both losses: this book, smoothing is
+    regularisation.
     """
     if not 0 <= smoothing <= 1:
         raise ValueError(f"smoothing must lie in [0, 1], got {smoothing}")
