@@ -1,16 +1,9 @@
 """What every measure asks of its input, each refusal naming what is wrong."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-
-def check_tensor(name: str, value: Any) -> None:
-    """A torch tensor, not an array or a list."""
-    if not isinstance(value, Tensor):
-        kind = type(value).__name__
-        raise TypeError(f"{name} must be a torch.Tensor, got {kind}: torch.as_tensor makes it one")
+from nclib import _check
 
 
 def check_classifier(
@@ -23,9 +16,9 @@ def check_classifier(
         if bias is not None:
             raise ValueError("got a bias without a weight")
         return num_classes
-    check_tensor("weight", weight)
+    _check.tensor("weight", weight)
     if bias is not None:
-        check_tensor("bias", bias)
+        _check.tensor("bias", bias)
     if weight.ndim != 2 or weight.shape[1] != dim:
         raise ValueError(
             f"weight must have shape (K, {dim}) for features of dimension {dim},"
@@ -51,25 +44,22 @@ def check_centring(centring: str) -> None:
 
 def check_batch(features: Tensor, labels: Tensor) -> None:
     """Shapes and types of features (N, P) and labels (N,)."""
-    check_tensor("features", features)
-    check_tensor("labels", labels)
+    _check.tensor("features", features)
+    _check.tensor("labels", labels)
     if features.ndim != 2:
         raise ValueError(f"features must have shape (N, P), got {tuple(features.shape)}")
     if labels.ndim != 1:
         raise ValueError(f"labels must have shape (N,), got {tuple(labels.shape)}")
     if len(features) != len(labels):
         raise ValueError(f"{len(features)} features but {len(labels)} labels")
-    if not features.is_floating_point():
-        raise TypeError(f"features must be floating point, got {features.dtype}")
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise TypeError(f"labels must be integers, got {labels.dtype}")
+    _check.floating("features", features)
+    _check.integers("labels", labels)
 
 
 def check_labels(labels: Tensor, num_classes: int) -> None:
     """Every label is a class."""
-    wrong = ((labels < 0) | (labels >= num_classes)).nonzero()
-    if len(wrong):
-        sample = int(wrong[0])
+    sample = _check.outside(labels, num_classes)
+    if sample is not None:
         raise ValueError(
             f"label {int(labels[sample])} of sample {sample} is out of range:"
             f" expected 0 to {num_classes - 1} for {num_classes} classes"
