@@ -271,7 +271,7 @@ def test_jobs_are_begun_for_what_is_lacking_alone(tmp_path, monkeypatch):
         return 1
 
     monkeypatch.setenv("NCLIB_BUILD", str(tmp_path / "build"))
-    monkeypatch.setattr(book, "_snakemake", flow)
+    monkeypatch.setattr("nclib.book._flow._snakemake", flow)
     with pytest.raises(book.BuildError, match=f"status 1\n\nno record of {runs[2].id}$"):
         book.train_in_jobs(runs)
     (grid,) = asked

@@ -601,13 +601,17 @@ def test_a_first_stage_whose_network_is_nowhere_is_named(full_disks):
         get(run)
 
 
-def test_a_second_stage_goes_on_where_the_first_ones_network_cannot_be_kept(full_disk, trained):
+def test_a_second_stage_goes_on_where_the_first_ones_network_cannot_be_kept(
+    full_disk, trained, tmp_path
+):
     run = config(epochs=2, method="ce-crt", method_options={"second_epochs": 1})
     with pytest.warns(UserWarning, match="No space left") as told:
         made = get(run)
     assert any("networks" in str(one.message) and "it is in" in str(one.message) for one in told)
     assert trained == [1, 2, 3]
-    assert made.final == train.fit(run).final
+    network = tmp_path / "network.pt"
+    train.fit(run.previous(), network=network)
+    assert made.final == train.fit(run, base=network).final
 
 
 def test_a_record_that_could_not_be_written_is_made_again_from_its_checkpoint(monkeypatch):

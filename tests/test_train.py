@@ -434,7 +434,8 @@ def test_a_warm_up_by_epoch_is_constant_within_an_epoch():
 
 def test_nesterov_momentum_takes_torch_s_own_step():
     run = config(epochs=1, schedule="constant", batch_size=4, per_class=1)
-    network = _stage.build(run, data.info(run.dataset))
+    counts = torch.ones(10, dtype=torch.int64)
+    network = _stage.network(run, data.info(run.dataset), counts)
     for name in ("sgd", "nesterov"):
         made = _stage.optimizer(run.replace(optimizer=name), network)
         assert made.defaults["nesterov"] == (name == "nesterov")
