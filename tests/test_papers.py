@@ -535,6 +535,20 @@ def test_the_scorecard_is_the_same_each_time(fresh: None) -> None:
     assert before == [repr(papers.show(name)) + papers.show(name)._repr_html_() for name in names]
 
 
+def test_formulas_are_one_source_for_terminal_notebook_and_page() -> None:
+    shown = papers.show("inducing-nc/eq-12")
+    assert "$" not in shown._repr_html_()
+    assert '<span class="math">\\(d_{JS}\\)</span> of the features' in shown._repr_html_()
+    assert "$d_{JS}$ of the features" in papers.scorecard_markdown()
+    assert "$\\sigma = 0.1$" in str(shown.claim.corrected[1].evidence())
+
+
+@pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim.id)
+def test_dollars_stand_in_pairs(claim: Claim) -> None:
+    for text in (claim.statement, *(check.text for check in claim.printed + claim.corrected)):
+        assert text.count("$") % 2 == 0, text
+
+
 def test_a_shown_claim_escapes_its_text() -> None:
     page = papers.show("class-encoding/thm-iii-1")._repr_html_()
     assert "&lt; 1" in page

@@ -317,4 +317,4 @@ def setting_accuracies(rows: Mapping[str, Settings], *, title: str) -> Figure:
 
 def _with_symbols(label: str) -> str:
     """The terms of a label as formulas."""
-    return re.sub(r"L_\w", r"$\g<0>$", label)
+    return re.sub(r"(?<!\$)L_\w", r"$\g<0>$", label)

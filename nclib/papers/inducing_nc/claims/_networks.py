@@ -144,7 +144,7 @@ def _lower(metric: str, profile: Profile, *, logarithm: bool = False) -> Evidenc
 
     mixup = profile == "paper"
     plain = records(profile, "ce-drw", mixup=mixup)
-    name = f"log₁₀ {metric}" if logarithm else metric
+    name = rf"$\log_{{10}}$ {metric}" if logarithm else metric
     quantity = f"{name} on training data with CE-DRW less that with NC-DRW"
     return larger(Setting(profile), measured, plain, _with_terms(profile), quantity)
 
@@ -185,7 +185,7 @@ def network_claims(profile: Profile) -> tuple[Claim, ...]:
         claim(
             "induced",
             "Section 3.2",
-            "With L_W and L_B, NC1 and NC2 happen although the training set is imbalanced, and "
+            "With $L_W$ and $L_B$, NC1 and NC2 happen although the training set is imbalanced, and "
             "re-training the classifier brings NC3.",
             Check("NC1 is less", partial(_lower, "nc1", profile, logarithm=True)),
             Check("NC2 (directions) is less", partial(_lower, "nc2_angle", profile)),
@@ -195,7 +195,7 @@ def network_claims(profile: Profile) -> tuple[Claim, ...]:
             "figure-2",
             "Figure 2",
             "On CIFAR10-LT a plain network has angles between class means far below the optimum "
-            "of 96°; with L_W and L_B all angles remain close to it.",
+            "of 96°; with $L_W$ and $L_B$ all angles remain close to it.",
             *values(
                 check("plain: some angle is 20° below", _plain_angle),
                 check("with the terms: every angle within 10°", _close_angles),
@@ -208,8 +208,8 @@ def network_claims(profile: Profile) -> tuple[Claim, ...]:
         claim(
             "figure-3",
             "Figure 3",
-            "With L_W and L_B the centred class means have equal norms, although no term forces "
-            "them to.",
+            "With $L_W$ and $L_B$ the centred class means have equal norms, although no term "
+            "forces them to.",
             *values(
                 check("their standard deviation is at most a tenth of their mean", _equal_norms)
             ),
@@ -241,19 +241,19 @@ def network_claims(profile: Profile) -> tuple[Claim, ...]:
             claim(
                 "table-7",
                 "Table 7",
-                "Each term improves the accuracy alone, their combination is best, L_W is better "
-                "than center loss, and L_B is more useful than L_W.",
-                check("L_W above CE", _pairs, 7, ("+ L_W", "CE")),
-                check("L_B above CE", _pairs, 7, ("+ L_B", "CE")),
+                "Each term improves the accuracy alone, their combination is best, $L_W$ is better "
+                "than center loss, and $L_B$ is more useful than $L_W$.",
+                check("$L_W$ above CE", _pairs, 7, ("+ $L_W$", "CE")),
+                check("$L_B$ above CE", _pairs, 7, ("+ $L_B$", "CE")),
                 check(
                     "both above each alone",
                     _pairs,
                     7,
-                    ("+ L_W & L_B", "+ L_W"),
-                    ("+ L_W & L_B", "+ L_B"),
+                    ("+ $L_W$ & $L_B$", "+ $L_W$"),
+                    ("+ $L_W$ & $L_B$", "+ $L_B$"),
                 ),
-                check("L_W above center loss", _pairs, 7, ("+ L_W", "+ center loss")),
-                check("L_B above L_W", _pairs, 7, ("+ L_B", "+ L_W")),
+                check("$L_W$ above center loss", _pairs, 7, ("+ $L_W$", "+ center loss")),
+                check("$L_B$ above $L_W$", _pairs, 7, ("+ $L_B$", "+ $L_W$")),
             ),
             claim(
                 "resampling",
