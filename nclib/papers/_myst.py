@@ -10,10 +10,6 @@ import html
 import re
 
 _FORMULA = re.compile(r"\$([^$]+)\$")
-# Texts that have no formula yet: an index of one or two letters is set below its letter.
-_INDEXED = re.compile(
-    r"((?<![A-Za-z0-9_])[A-Za-z][\u0300-\u036f]?|[Α-Ωα-ω])_([A-Za-z0-9]{1,2})(?![A-Za-z0-9_])"
-)
 
 
 def to_html(text: str) -> str:
@@ -23,7 +19,7 @@ def to_html(text: str) -> str:
     'R &amp; D need <span class="math">\\(c &lt; 1\\)</span>'
     """
     pieces = _FORMULA.split(text)
-    pieces[::2] = [_with_indices(html.escape(words)) for words in pieces[::2]]
+    pieces[::2] = [html.escape(words) for words in pieces[::2]]
     pieces[1::2] = [rf'<span class="math">\({html.escape(tex)}\)</span>' for tex in pieces[1::2]]
     return "".join(pieces)
 
@@ -35,12 +31,6 @@ def to_myst(text: str) -> str:
     'nc2\\_cv of $W_1^*$'
     """
     pieces = _FORMULA.split(text)
-    pieces[::2] = [
-        _with_indices(words).replace("*", r"\*").replace("_", r"\_") for words in pieces[::2]
-    ]
+    pieces[::2] = [words.replace("*", r"\*").replace("_", r"\_") for words in pieces[::2]]
     pieces[1::2] = [f"${tex}$" for tex in pieces[1::2]]
     return "".join(pieces)
-
-
-def _with_indices(text: str) -> str:
-    return _INDEXED.sub(r"<i>\1</i><sub>\2</sub>", text)

@@ -10,7 +10,7 @@ from nclib import geometry
 from nclib._profiles import Profile
 from nclib.methods import METHODS
 from nclib.papers._claim import Check, Claim, Evidence
-from nclib.papers._effects import at_most, larger, weakest
+from nclib.papers._effects import mean_at_most, mean_larger, weakest
 from nclib.papers.inducing_nc._comparison import Setting, comparison
 from nclib.papers.inducing_nc.tables import TABLES, Source
 from nclib.runs import RunRecord
@@ -76,7 +76,7 @@ def _noise(profile: Profile) -> Evidence | None:
     mixup = profile == "paper"
     terms, plain = (records(profile, name, mixup=mixup) for name in ("nc-drw", "ce-drw"))
     quantity = "CE‡ less CE under noise, CIFAR10-LT, ResNet-32, mean over four levels, in points"
-    return larger(Setting(profile), _noisy, terms, plain, quantity, retrained=True)
+    return mean_larger(Setting(profile), _noisy, terms, plain, quantity, retrained=True)
 
 
 def _angles(record: RunRecord) -> list[float]:
@@ -99,19 +99,19 @@ def _farthest(record: RunRecord) -> float:
 
 def _plain_angle(profile: Profile) -> Evidence | None:
     plain, quantity = records(profile, "ce"), "smallest angle, in degrees"
-    return at_most(Setting(profile), _smallest, plain, quantity, OPTIMUM - 20)
+    return mean_at_most(Setting(profile), _smallest, plain, quantity, OPTIMUM - 20)
 
 
 def _close_angles(profile: Profile) -> Evidence | None:
     quantity = "largest distance of an angle from 96.4°, in degrees"
-    return at_most(Setting(profile), _farthest, _with_terms(profile), quantity, 10.0)
+    return mean_at_most(Setting(profile), _farthest, _with_terms(profile), quantity, 10.0)
 
 
 def _wider(profile: Profile, *methods: str, mixup: bool = False) -> Evidence | None:
     mixed = mixup and profile == "paper"
     plain = records(profile, "ce", mixup=mixed)
     return weakest(
-        larger(
+        mean_larger(
             Setting(profile),
             _smallest,
             records(profile, method, mixup=mixed),
@@ -128,13 +128,13 @@ def _norm_cv(record: RunRecord) -> float:
 
 def _equal_norms(profile: Profile) -> Evidence | None:
     quantity = "standard deviation over mean of the norms"
-    return at_most(Setting(profile), _norm_cv, _with_terms(profile), quantity, 0.1)
+    return mean_at_most(Setting(profile), _norm_cv, _with_terms(profile), quantity, 0.1)
 
 
 def _more_equal_norms(profile: Profile) -> Evidence | None:
     quantity = "spread of the norms with CE less that with NC-DRW"
     plain = records(profile, "ce", mixup=profile == "paper")
-    return larger(Setting(profile), _norm_cv, plain, _with_terms(profile), quantity)
+    return mean_larger(Setting(profile), _norm_cv, plain, _with_terms(profile), quantity)
 
 
 def _lower(metric: str, profile: Profile, *, logarithm: bool = False) -> Evidence | None:
@@ -146,7 +146,7 @@ def _lower(metric: str, profile: Profile, *, logarithm: bool = False) -> Evidenc
     plain = records(profile, "ce-drw", mixup=mixup)
     name = rf"$\log_{{10}}$ {metric}" if logarithm else metric
     quantity = f"{name} on training data with CE-DRW less that with NC-DRW"
-    return larger(Setting(profile), measured, plain, _with_terms(profile), quantity)
+    return mean_larger(Setting(profile), measured, plain, _with_terms(profile), quantity)
 
 
 def _retrained(profile: Profile) -> Evidence | None:
@@ -155,7 +155,9 @@ def _retrained(profile: Profile) -> Evidence | None:
 
     again = records(profile, "nc-drw-crt", mixup=profile == "paper")
     quantity = "nc3 with NC-DRW less that with NC-DRW-cRT"
-    return larger(Setting(profile), measured, _with_terms(profile), again, quantity, retrained=True)
+    return mean_larger(
+        Setting(profile), measured, _with_terms(profile), again, quantity, retrained=True
+    )
 
 
 def network_claims(profile: Profile) -> tuple[Claim, ...]:
