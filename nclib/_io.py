@@ -41,12 +41,12 @@ def latest(path: Path) -> Path | None:
 
     None where there is neither. What another user put there is not taken.
     """
-    found = [path] if path.exists() else []
+    candidates = [path] if path.exists() else []
     with suppress(FileNotFoundError):  # there is no folder of temporary files
         spare = rescue_path(path.name)
         if spare.exists() and (os.name != "posix" or spare.stat().st_uid == os.getuid()):
-            found.append(spare)
-    return max(found, key=lambda one: one.stat().st_mtime_ns, default=None)
+            candidates.append(spare)
+    return max(candidates, key=lambda one: one.stat().st_mtime_ns, default=None)
 
 
 def discard(path: Path) -> None:

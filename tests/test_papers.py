@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +20,14 @@ from nclib.papers import (
     Check,
     Claim,
     Evidence,
-    _book,
     _cases,
     _claim,
     read_grid,
 )
-from nclib.papers.class_encoding import _claims as class_encoding_claims
 from nclib.papers.class_encoding import _stationary as class_encoding_stationary
 from nclib.papers.class_encoding import grid as class_encoding_grid
+from nclib.papers.class_encoding import results
+from nclib.papers.class_encoding.claims import _statements as class_encoding_claims
 from nclib.papers.inducing_nc.claims import _checks as inducing_checks
 from nclib.papers.inducing_nc.claims import _text as inducing_text
 from nclib.runs import RunConfig, RunRecord, ledger
@@ -192,7 +193,7 @@ def test_the_scorecard_has_a_row_for_every_claim() -> None:
 def _forget() -> None:
     """Drop what was computed: evidence, and the optima that checks share."""
     _claim._evidence.cache_clear()
-    modules = (_book, class_encoding_claims, class_encoding_stationary, inducing_checks)
+    modules = (results, class_encoding_claims, class_encoding_stationary, inducing_checks)
     for module in modules:
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):
@@ -261,7 +262,7 @@ def _break_optima(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_cases, "solve", _garbage)
     patch.setattr(_cases, "critical_point", _no_point)
     patch.setattr(_cases, "_STEPS", (1,))
-    patch.setattr(_book, "_nonnegative_end", lambda m, seed: (0.0, m.labels))
+    patch.setattr(results, "_nonnegative_end", lambda m, seed: (0.0, m.labels))
     patch.setattr(class_encoding_stationary, "critical_point", _no_point)
 
 
@@ -391,21 +392,21 @@ _THEIRS = class_encoding_claims
 @pytest.mark.parametrize(
     ("name", "check"),
     [
-        ("bias_bound", _book._bias_bound_attained),
-        ("bias_free_norms", _book._imbalance_norms),
-        ("free_bias_spectrum", _book._imbalance_interlacing),
-        ("invertible", _book._invertible_inside),
-        ("labels_for_gram", _book._any_gram),
-        ("means_coincide", _book._coincide),
-        ("merging_count", _book._merging),
-        ("nc2_labels", _book._nc2_if),
+        ("bias_bound", results._bias_bound_attained),
+        ("bias_free_norms", results._imbalance_norms),
+        ("free_bias_spectrum", results._imbalance_interlacing),
+        ("invertible", results._invertible_inside),
+        ("labels_for_gram", results._any_gram),
+        ("means_coincide", results._coincide),
+        ("merging_count", results._merging),
+        ("nc2_labels", results._nc2_if),
         ("one_hot", _THEIRS._thm_iii_1_bias),
         ("one_hot", _THEIRS._thm_iii_1_scale),
         ("rotated_alignment", _THEIRS._nc3_cosine),
-        ("smoothed_cross_entropy", _book._smoothing_ce),
-        ("ssetf", _book._smoothing_mse),
-        ("ssetf", _book._ssetf_closed_form),
-        ("two_sizes", _book._imbalance_two_sizes),
+        ("smoothed_cross_entropy", results._smoothing_ce),
+        ("ssetf", results._smoothing_mse),
+        ("ssetf", results._ssetf_closed_form),
+        ("two_sizes", results._imbalance_two_sizes),
     ],
 )
 def test_a_prediction_that_is_wrong_by_a_tenth_fails(
@@ -533,6 +534,30 @@ def test_the_scorecard_is_the_same_each_time(fresh: None) -> None:
     before = [repr(papers.show(name)) + papers.show(name)._repr_html_() for name in names]
     _forget()
     assert before == [repr(papers.show(name)) + papers.show(name)._repr_html_() for name in names]
+
+
+def test_formulas_are_one_source_for_terminal_notebook_and_page() -> None:
+    shown = papers.show("inducing-nc/eq-12")
+    assert "$" not in shown._repr_html_()
+    assert '<span class="math">\\(d_{JS}\\)</span> of the features' in shown._repr_html_()
+    assert "$d_{JS}$ of the features" in papers.scorecard_markdown()
+    assert "$\\sigma = 0.1$" in str(shown.claim.corrected[1].evidence())
+
+
+@pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim.id)
+def test_dollars_stand_in_pairs(claim: Claim) -> None:
+    for text in (claim.statement, *(check.text for check in claim.printed + claim.corrected)):
+        assert text.count("$") % 2 == 0, text
+
+
+@pytest.mark.parametrize("claim", EXACT, ids=lambda claim: claim.id)
+def test_formulas_stand_between_dollars(claim: Claim) -> None:
+    checks = claim.printed + claim.corrected
+    texts = [claim.where, claim.statement, *(check.text for check in checks)]
+    texts += [check.evidence().quantity for check in checks]
+    for text in texts:
+        words = " ".join(text.split("$")[::2])
+        assert not re.search(r"[Α-Ωα-ω√ᵀ‖≤≥⟨₊\u0304*^_]|(?<= )[+=−<>](?= )", words), words
 
 
 def test_a_shown_claim_escapes_its_text() -> None:

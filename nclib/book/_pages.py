@@ -70,15 +70,15 @@ def _chapters(site: Path) -> str:
 
 def _records(records: list[RunRecord]) -> str:
     """A table a paper, the runs of one kind together."""
-    told = dict(zip(records, described([record.config for record in records]), strict=True))
+    names = dict(zip(records, described([record.config for record in records]), strict=True))
     parts = []
-    names = {record.config.paper for record in records}
-    for paper in sorted(names, key=[*papers.PAPERS, *sorted(names)].index):  # the book's order
-        own = [record for record in records if record.config.paper == paper]
-        own.sort(key=lambda r: (r.profile, told[r], r.config.seed))
+    folders = {record.config.paper for record in records}
+    for paper in sorted(folders, key=[*papers.PAPERS, *sorted(folders)].index):  # the book's order
+        of_paper = [record for record in records if record.config.paper == paper]
+        of_paper.sort(key=lambda r: (r.profile, names[r], r.config.seed))
         rows = [
             [
-                told[record],
+                names[record],
                 str(record.config.seed),
                 record.profile,
                 f"{100 * record.final['test_accuracy']:.1f}",
@@ -86,7 +86,7 @@ def _records(records: list[RunRecord]) -> str:
                 str(record.provenance.get("date", ""))[:10],
                 f"`{record.id}`",
             ]
-            for record in own
+            for record in of_paper
         ]
         head = ["run", "seed", "profile", "test accuracy (%)", "device", "date", "record"]
         title = papers.PAPERS[paper].title if paper in papers.PAPERS else paper

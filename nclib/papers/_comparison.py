@@ -24,7 +24,7 @@ from typing import Generic, Literal, get_args
 from nclib._profiles import Profile
 from nclib.papers._claim import Evidence
 from nclib.papers._effects import Effect, Setting, margin_in, squares
-from nclib.papers._symbols import with_indices
+from nclib.papers._myst import to_html
 from nclib.papers._tables import Cell, S, Table
 from nclib.runs import RunConfig, RunRecord, ledger
 
@@ -234,7 +234,7 @@ class ShownTable(Generic[S]):
                     f"<td><strong>{html.escape(self._printed(cell))}</strong>"
                     f"<br><small>{ours}</small></td>"
                 )
-            name = with_indices(html.escape(row.title))
+            name = to_html(row.title)
             body.append(f'<tr><th scope="row">{name}</th>{"".join(entries)}</tr>')
         caption = f"Table {table.number}. {table.title}. Bold: printed; below: ours."
         return (

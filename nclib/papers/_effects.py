@@ -102,7 +102,7 @@ def margin_in(setting: Setting, measure: Measure, *counts: int, retrained: bool 
     return margin(groups, *counts)
 
 
-def larger(
+def mean_larger(
     setting: Setting,
     measure: Measure,
     first: Sequence[RunRecord],
@@ -120,7 +120,7 @@ def larger(
     return Evidence(value, 0.0, len(a) + len(b), quantity, ">=", half)
 
 
-def at_most(
+def mean_at_most(
     setting: Setting, measure: Measure, records: Sequence[RunRecord], quantity: str, bound: float
 ) -> Evidence | None:
     """Evidence that the mean of a number of the features is at most a bound; None without it."""

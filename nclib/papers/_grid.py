@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nclib._names import near
+from nclib._names import close_matches
 from nclib._profiles import PROFILES
 from nclib.papers._registry import PAPERS
 from nclib.runs import RunConfig, read_configs
@@ -30,7 +30,7 @@ def read_grid(source: Path | str) -> list[RunConfig]:
         for profile in PROFILES
     }
     if str(source) not in grids:
-        meant = " or ".join(near(str(source), grids) or grids)
+        meant = " or ".join(close_matches(str(source), grids) or grids)
         raise ValueError(
             f"{str(source)!r} is neither a file nor the runs of a paper, such as {meant}"
         )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from nclib._names import unknown
 from nclib.papers import class_encoding, inducing_nc
-from nclib.papers._book import CLAIMS as RESULTS
 from nclib.papers._claim import Claim, Verdict
 from nclib.papers._paper import Paper
+from nclib.papers.class_encoding.results import RESULTS as class_encoding_results
+from nclib.papers.inducing_nc.results import RESULTS as inducing_nc_results
 
 # A result of this book is verified whole or not at all.
 _VERIFIED: dict[Verdict, str] = {
@@ -21,7 +22,7 @@ _BOOK = Paper(
     "Results of this book",
     "Each is a theorem block with a complete proof where the table says. The chapter says which "
     "part of it the literature has, and what is added.",
-    RESULTS,
+    (*class_encoding_results, *inducing_nc_results),
     words=_VERIFIED,
 )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from nclib.papers._myst import to_myst
 from nclib.papers._paper import Paper
 from nclib.papers._registry import PAPERS
 from nclib.papers._show import LOOK, mark, quantity, word
-from nclib.papers._symbols import with_indices
 
 
 def scorecard_markdown() -> str:
@@ -32,14 +32,14 @@ def _table(paper: Paper) -> list[str]:
         place = f"{{doc}}`/notebooks/{claim.chapter}`"
         if claim.label:
             place = f"{{prf:ref}}`{claim.label}` in {place}"
-        lines += [f"* - **{claim.where}**", "", f"    {_plain(claim.statement)}", ""]
+        lines += [f"* - **{claim.where}**", "", f"    {to_myst(claim.statement)}", ""]
         lines += [f"    `{claim.id.partition('/')[2]}`"]
         lines += [f"  - **{word(claim)}** {LOOK[claim.verdict][1]}", ""]
         lines += [f"    {claim.profile}"]
         checks = [(check, "") for check in claim.printed]
         checks += [(check, "*Instead:* ") for check in claim.corrected]
         entries = [
-            f"{mark(check.evidence())} {lead}{_plain(check.text)}: {_plain(quantity(check))}"
+            f"{mark(check.evidence())} {lead}{to_myst(check.text)}: {to_myst(quantity(check))}"
             for check, lead in checks
         ]
         lines += [f"  - {entries[0]}", ""]
@@ -84,8 +84,3 @@ _COMING = """## Papers whose chapters are to come
 - MLC-NC: long-tailed multi-label image classification through the lens of neural collapse
   (AAAI 2025)
 """
-
-
-def _plain(text: str) -> str:
-    """Text as MyST that prints it: stars and underscores of formulas are no emphasis."""
-    return with_indices(text).replace("*", r"\*").replace("_", r"\_")

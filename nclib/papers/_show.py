@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 
 from nclib.papers._claim import Check, Claim, Evidence
+from nclib.papers._myst import to_html
 from nclib.papers._registry import PAPERS
 from nclib.papers._registry import claim as claim_of
-from nclib.papers._symbols import with_indices
 
 # Class of the admonition in the book's theme, and the mark in a terminal or in greyscale.
 LOOK = {
@@ -30,10 +29,6 @@ def mark(evidence: Evidence | None) -> str:
 def word(claim: Claim) -> str:
     """The verdict on a claim, as its paper's claims are judged."""
     return PAPERS[claim.paper].words[claim.verdict]
-
-
-def _html(text: str) -> str:
-    return with_indices(html.escape(text))
 
 
 def quantity(check: Check) -> str:
@@ -61,14 +56,14 @@ class Shown:
         rows = [(check, "") for check in claim.printed]
         rows += [(check, "<em>Instead:</em> ") for check in claim.corrected]
         items = "".join(
-            f"<li>{mark(check.evidence())} {lead}{_html(check.text)}"
-            f"<br><small>{_html(quantity(check))}</small></li>"
+            f"<li>{mark(check.evidence())} {lead}{to_html(check.text)}"
+            f"<br><small>{to_html(quantity(check))}</small></li>"
             for check, lead in rows
         )
         title = f"{claim.where}: {word(claim)} {sign}"
         return (
             f'<div class="admonition {kind} nc-claim"><p class="admonition-title">'
-            f"{_html(title)}</p><p>{_html(claim.statement)}</p>"
+            f"{to_html(title)}</p><p>{to_html(claim.statement)}</p>"
             f'<ul style="list-style:none;padding-left:0">{items}</ul></div>'
         )
 

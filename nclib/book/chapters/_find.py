@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 
-from nclib._names import near
+from nclib._names import close_matches
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def find(chapter: str | Chapter) -> Chapter:
 
 def suggestion(name: str, choices: Iterable[str]) -> str:
     """The choices that are spelt like a name, as an error adds them; empty without any."""
-    matches = near(name, choices)
+    matches = close_matches(name, choices)
     return f" (near: {', '.join(matches)})" if matches else ""
 
 

@@ -2,7 +2,7 @@
 
 from nclib.papers._paper import Paper
 from nclib.papers.class_encoding import grid
-from nclib.papers.class_encoding._claims import CLAIMS
+from nclib.papers.class_encoding.claims import CLAIMS
 
 __all__ = ["PAPER"]
 

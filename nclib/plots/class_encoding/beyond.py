@@ -58,9 +58,9 @@ def imbalance_phases(
     figure, axes = plt.subplots(figsize=(7.0, 4.4))
     names = ("all apart", "small classes merged", "small classes at zero", "all at zero")
     for index, name in enumerate(names):
-        found = [(ratio, strength) for ratio, strength, phase in points if phase == index]
-        if found:
-            x, y = zip(*found, strict=True)
+        in_phase = [(ratio, strength) for ratio, strength, phase in points if phase == index]
+        if in_phase:
+            x, y = zip(*in_phase, strict=True)
             axes.plot(x, y, MARKERS[index], color=COLOURS[index], markersize=6, label=name)
     for border in borders:
         axes.plot(ratios, border, color=PALETTE["black"], linewidth=1.2)

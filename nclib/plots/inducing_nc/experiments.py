@@ -24,11 +24,11 @@ Lengths = Mapping[tuple[str, int], tuple[Sequence[int], Sequence[float]]]
 
 
 class EffectRow(NamedTuple):
-    """A difference of accuracies in points, as printed and as found."""
+    """A difference of accuracies in points, as printed and as ours."""
 
     label: str
     printed: float | None  # None: the paper has no number
-    found: float
+    ours: float
     margin: float  # half of the 95 % interval; inf: single runs
 
 
@@ -36,7 +36,7 @@ class Changes(NamedTuple):
     """What choices change of one quantity, each against the same network without the choice."""
 
     quantity: str  # with its unit
-    found: Mapping[str, float]  # by choice: differences, or factors
+    values: Mapping[str, float]  # by choice: differences, or factors
     spread: float  # what a seed alone changes, 95 % of the time: a difference, or a factor
     factors: bool = False
 
@@ -45,7 +45,7 @@ class Settings(NamedTuple):
     """Accuracies of a method in per cent."""
 
     printed: Sequence[float]  # all that the paper has for it
-    found: Mapping[str, Sequence[float]]  # by setting, a value a seed; none: not run
+    ours: Mapping[str, Sequence[float]]  # by setting, a value a seed; none: not run
 
 
 def class_accuracy(accuracies: Runs, counts: Sequence[int], *, title: str) -> Figure:
@@ -214,10 +214,10 @@ def effect_forest(rows: Sequence[EffectRow], *, title: str) -> Figure:
     figure, axes = plt.subplots(figsize=(7.0, 0.42 * len(rows) + 1.5))
     axes.axvline(0, color=PALETTE["black"], linewidth=1)
     for height, row in enumerate(rows):
-        known = math.isfinite(row.margin)
-        colour = PALETTE["blue"] if known else PALETTE["grey"]
+        finite = math.isfinite(row.margin)
+        colour = PALETTE["blue"] if finite else PALETTE["grey"]
         axes.errorbar(
-            row.found, height, xerr=row.margin if known else None, fmt="o", color=colour, capsize=3
+            row.ours, height, xerr=row.margin if finite else None, fmt="o", color=colour, capsize=3
         )
         if row.printed is not None:
             axes.plot(
@@ -249,7 +249,7 @@ def choice_changes(panels: Sequence[Changes], *, title: str) -> Figure:
             a change within it is drawn open.
         title: the figure's message.
     """
-    choices = list(panels[0].found)
+    choices = list(panels[0].values)
     height = 0.36 * len(choices) + 1.6
     figure, row = plt.subplots(1, len(panels), figsize=(7.2, height), sharey=True, squeeze=False)
     for axes, panel in zip(row[0], panels, strict=True):
@@ -259,7 +259,7 @@ def choice_changes(panels: Sequence[Changes], *, title: str) -> Figure:
         )
         axes.axvspan(low, high, color=PALETTE["grey"], alpha=0.25, linewidth=0)
         axes.axvline(none, color=PALETTE["black"], linewidth=1)
-        for place, value in enumerate(panel.found[choice] for choice in choices):
+        for place, value in enumerate(panel.values[choice] for choice in choices):
             colour = PALETTE["grey"] if low <= value <= high else PALETTE["blue"]
             face = "none" if low <= value <= high else colour
             axes.plot([none, value], [place, place], color=colour, linewidth=1)
@@ -287,11 +287,11 @@ def setting_accuracies(rows: Mapping[str, Settings], *, title: str) -> Figure:
         title: the figure's message.
     """
     figure, axes = plt.subplots(figsize=(7.0, 0.6 * len(rows) + 1.5))
-    settings = list(next(iter(rows.values())).found)
+    settings = list(next(iter(rows.values())).ours)
     for place, row in enumerate(rows.values()):
-        means = [float(np.mean(values)) for values in row.found.values() if len(values)]
+        means = [float(np.mean(values)) for values in row.ours.values() if len(values)]
         axes.plot(means, [place] * len(means), color=PALETTE["grey"], linewidth=1, zorder=1)
-        for setting, values in row.found.items():
+        for setting, values in row.ours.items():
             colour, marker = method_look("", settings.index(setting) + 1)
             axes.plot(values, [place] * len(values), marker, color=colour, markersize=7)
         axes.plot(
@@ -317,4 +317,4 @@ def setting_accuracies(rows: Mapping[str, Settings], *, title: str) -> Figure:
 
 def _with_symbols(label: str) -> str:
     """The terms of a label as formulas."""
-    return re.sub(r"L_\w", r"$\g<0>$", label)
+    return re.sub(r"(?<!\$)L_\w", r"$\g<0>$", label)

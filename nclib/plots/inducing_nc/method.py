@@ -174,7 +174,7 @@ def collapse_slider(
     fig = go.Figure()
     for index, (name, course) in enumerate(frames.items()):
         (points, rays), text = course[0]
-        seen: dict[str, Any] = {"visible": index == 0}
+        visibility: dict[str, Any] = {"visible": index == 0}
         classes = [k for k, size in enumerate(sizes) for _ in range(size)]
         marker = {
             "size": 4.5,
@@ -183,11 +183,11 @@ def collapse_slider(
         }
         hover = {"text": [f"{sizes[k]} samples" for k in classes], "hoverinfo": "text"}
         fig.add_scatter3d(
-            **points, mode="markers", marker=marker, showlegend=False, **hover, **seen
+            **points, mode="markers", marker=marker, showlegend=False, **hover, **visibility
         )
         line = {"width": 6, "color": PALETTE["grey"]}
         style = {"mode": "lines", "line": line, "hoverinfo": "skip", "showlegend": True}
-        fig.add_scatter3d(**rays, name=f"{name}: {text}", **style, **seen)
+        fig.add_scatter3d(**rays, name=f"{name}: {text}", **style, **visibility)
 
     def step(number: int, label: int) -> dict[str, Any]:
         now = {name: course[number] for name, course in frames.items()}

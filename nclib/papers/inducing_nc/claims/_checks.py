@@ -119,7 +119,7 @@ def prop_1_skew_instead() -> Evidence:
             misfits.append(misfit(_fitted(means, counts), dual))
             misfits.append(misfit(classifier.weight, dual))
             misfits.append(misfit(classifier.bias, 1 / 5 - dual @ means.mean(0)))
-    return at_most(misfits, "relative distance of W and b from the pseudo-inverse's", _EXACT)
+    return at_most(misfits, "relative distance of $W$ and $b$ from the pseudo-inverse's", _EXACT)
 
 
 def _noisy_simplex(counts: Tensor, deviation: float) -> Tensor:
@@ -167,7 +167,9 @@ def prop_1_skew_noise() -> Evidence:
             norms = least_squares_classifier(etf, counts, within=deviation**2).weight.norm(dim=1)
             ratios.append(float((norms[:-1] / norms[1:]).min()) - 1)
     return at_least(
-        ratios, "excess of a class's weight norm over the next rarer one's, σ = 0.1 to 30", 1e-4
+        ratios,
+        r"excess of a class's weight norm over the next rarer one's, $\sigma = 0.1$ to $30$",
+        1e-4,
     )
 
 
@@ -180,7 +182,8 @@ def prop_1_skew_close() -> Evidence:
     limit = torch.tensor([0.4 * 0.06, side, side], dtype=torch.float64)
     return at_most(
         [misfit(30.0**2 * weight.norm(dim=1), limit)],
-        "relative distance of σ²‖w_k‖ from (0.024, 0.3, 0.3), means (0, 0.1), (±1, 0), σ = 30",
+        r"relative distance of $\sigma^2\|w_k\|$ from $(0.024, 0.3, 0.3)$, means $(0, 0.1)$, "
+        r"$(\pm 1, 0)$, $\sigma = 30$",
         1e-2,
     )
 
@@ -208,7 +211,8 @@ def prop_2_printed() -> Evidence:
     """(10) with its n_k taken to infinity, n_k′ small."""
     return at_most(
         (violations(count, 4000) for count in (2, 5, 20)),
-        "share of samples that violate (10) at δ = 5 %, n_k = ∞, n_k′ = 2, 5, 20: up to",
+        r"share of samples that violate (10) at $\delta = 5\,\%$, $n_k = \infty$, "
+        r"$n_{k'} = 2, 5, 20$: up to",
         _DELTA,
     )
 
@@ -252,7 +256,9 @@ def _shares_above(scale: int) -> list[float]:
 
 def prop_2_instead() -> Evidence:
     """The corrected bound: exceeded in at most a share δ of the samples."""
-    return at_most(_shares_above(1), "share of samples above the corrected bound, δ = 5 %", _DELTA)
+    return at_most(
+        _shares_above(1), r"share of samples above the corrected bound, $\delta = 5\,\%$", _DELTA
+    )
 
 
 def prop_2_constants() -> Evidence:
@@ -287,7 +293,7 @@ def eq_12_printed() -> Evidence:
 
 def eq_12_instead() -> Evidence:
     """The other way round, by data processing."""
-    return _counted([z > y for z, y in _shifts()], "Gaussian mixtures with d_JS(Z) > d_JS(Y)")
+    return _counted([z > y for z, y in _shifts()], "Gaussian mixtures with $d_{JS}(Z) > d_{JS}(Y)$")
 
 
 def eq_12_collapse() -> Evidence:
@@ -295,7 +301,7 @@ def eq_12_collapse() -> Evidence:
     source, target = torch.tensor([27.0, 9.0, 3.0, 1.0]).double(), torch.ones(4).double()
     collapsed = mixture_jensen_shannon(_etf(4, 3), 0.1, source, target)
     gap = abs(collapsed - jensen_shannon(source, target))
-    return at_most([gap], "gap between d_JS(Z) and d_JS(Y) at σ = 0.1", 1e-6)
+    return at_most([gap], r"gap between $d_{JS}(Z)$ and $d_{JS}(Y)$ at $\sigma = 0.1$", 1e-6)
 
 
 def eq_12_merged() -> Evidence:
@@ -304,7 +310,7 @@ def eq_12_merged() -> Evidence:
     means[2:] = means[2:].mean(0)
     source, target = torch.tensor([10.0, 10.0, 1.0, 1.0]).double(), torch.ones(4).double()
     gap = abs(mixture_jensen_shannon(means, 0.1, source, target) - jensen_shannon(source, target))
-    return at_most([gap], "gap at σ = 0.1 with the two rare classes merged into one", 1e-6)
+    return at_most([gap], r"gap at $\sigma = 0.1$ with the two rare classes merged into one", 1e-6)
 
 
 def eq_12_unlike() -> Evidence:
@@ -313,7 +319,9 @@ def eq_12_unlike() -> Evidence:
     means[2:] = means[2:].mean(0)
     source, target = torch.tensor([27.0, 9.0, 3.0, 1.0]).double(), torch.ones(4).double()
     gap = jensen_shannon(source, target) - mixture_jensen_shannon(means, 0.1, source, target)
-    return at_least([gap], "gap at σ = 0.1 with the classes of 3 and of 1 merged into one", 1e-3)
+    return at_least(
+        [gap], r"gap at $\sigma = 0.1$ with the classes of 3 and of 1 merged into one", 1e-3
+    )
 
 
 # --- Proposition 3 and the regulariser L_B --------------------------------------------------------
@@ -352,7 +360,7 @@ def _ideal(num_classes: int) -> float:
 def prop_3_printed() -> Evidence:
     """For n vectors, whatever their dimension, −1/(n−1) can be reached."""
     return at_most(
-        [planar_best() + 1 / 3], "least excess over −1/3, four vectors in the plane", 1e-3
+        [planar_best() + 1 / 3], "least excess over $-1/3$, four vectors in the plane", 1e-3
     )
 
 
@@ -377,7 +385,9 @@ def lb_optimum() -> Evidence:
     for size, dim in ((3, 2), (5, 4), (5, 7), (10, 9)):
         away = pairwise_angles(_widest(size, dim)) - _ideal(size)
         misfits.append(float(away.fill_diagonal_(0).abs().max()))
-    return at_most(misfits, "largest deviation of an angle from arccos(−1/(K−1)), in degrees", 5e-4)
+    return at_most(
+        misfits, r"largest deviation of an angle from $\arccos(-1/(K-1))$, in degrees", 5e-4
+    )
 
 
 def _leaning(size: int, lean: float) -> Tensor:
@@ -416,7 +426,7 @@ def lb_narrow() -> Evidence:
         for size, dim in ((100, 64), (10, 7), (5, 3))
     ]
     return _counted(
-        wrong, "optimised configurations (K, P) = (100, 64), (10, 7), (5, 3) with a smaller angle"
+        wrong, "optimised configurations $(K, P) = (100, 64), (10, 7), (5, 3)$ with a smaller angle"
     )
 
 
@@ -439,7 +449,7 @@ def prop_4_printed() -> Evidence:
             1 - _duality(least_squares_classifier(m, _EVEN).weight, m)
             for m in (_etf(5, dim, seed=dim) for dim in (4, 5, 9))
         ),
-        "one minus the cosine of W and the centred means",
+        "one minus the cosine of $W$ and the centred means",
         _EXACT,
     )
 
@@ -451,7 +461,7 @@ def prop_4_instead() -> Evidence:
             1 - _duality(least_squares_classifier(m, _COUNTS).weight, m)
             for m in (_etf(5, dim, seed=dim) for dim in (4, 5, 9))
         ),
-        "one minus the cosine of W and the centred means, counts 500 to 2",
+        "one minus the cosine of $W$ and the centred means, counts 500 to 2",
         _EXACT,
     )
 
@@ -462,7 +472,7 @@ def prop_4_converse() -> Evidence:
     for seed in range(10):
         means = _etf(5, 6, seed=seed) + 0.3 * gaussian(5, 6, seed=seed)
         effects.append(1 - _duality(least_squares_classifier(means, _EVEN).weight, means))
-    return at_least(effects, "one minus the cosine of W and the means, off the simplex ETF", 1e-3)
+    return at_least(effects, "one minus the cosine of $W$ and the means, off the simplex ETF", 1e-3)
 
 
 def prop_4_factor() -> Evidence:
@@ -471,7 +481,7 @@ def prop_4_factor() -> Evidence:
     counts = torch.full((5,), 20.0, dtype=torch.float64)
     weight = least_squares_classifier(means, counts).weight
     printed = 20 * torch.linalg.pinv((means - means.mean(0)).T)
-    return at_most([misfit(printed, weight)], "relative misfit of the printed factor, n/K = 20")
+    return at_most([misfit(printed, weight)], "relative misfit of the printed factor, $n/K = 20$")
 
 
 def _decisions(*, bias: bool) -> float:
@@ -491,4 +501,4 @@ def nc4_printed() -> Evidence:
 
 def nc4_instead() -> Evidence:
     """With b_LS, the decisions are those of the nearest class mean."""
-    return at_least([_decisions(bias=True)], "share of agreeing samples with b_LS", 0.999)
+    return at_least([_decisions(bias=True)], "share of agreeing samples with $b_{LS}$", 0.999)

@@ -10,7 +10,7 @@ from nclib import geometry
 from nclib._profiles import Profile
 from nclib.methods import METHODS
 from nclib.papers._claim import Check, Claim, Evidence
-from nclib.papers._effects import at_most, larger, weakest
+from nclib.papers._effects import mean_at_most, mean_larger, weakest
 from nclib.papers.inducing_nc._comparison import Setting, comparison
 from nclib.papers.inducing_nc.tables import TABLES, Source
 from nclib.runs import RunRecord
@@ -76,7 +76,7 @@ def _noise(profile: Profile) -> Evidence | None:
     mixup = profile == "paper"
     terms, plain = (records(profile, name, mixup=mixup) for name in ("nc-drw", "ce-drw"))
     quantity = "CE‡ less CE under noise, CIFAR10-LT, ResNet-32, mean over four levels, in points"
-    return larger(Setting(profile), _noisy, terms, plain, quantity, retrained=True)
+    return mean_larger(Setting(profile), _noisy, terms, plain, quantity, retrained=True)
 
 
 def _angles(record: RunRecord) -> list[float]:
@@ -99,19 +99,19 @@ def _farthest(record: RunRecord) -> float:
 
 def _plain_angle(profile: Profile) -> Evidence | None:
     plain, quantity = records(profile, "ce"), "smallest angle, in degrees"
-    return at_most(Setting(profile), _smallest, plain, quantity, OPTIMUM - 20)
+    return mean_at_most(Setting(profile), _smallest, plain, quantity, OPTIMUM - 20)
 
 
 def _close_angles(profile: Profile) -> Evidence | None:
     quantity = "largest distance of an angle from 96.4°, in degrees"
-    return at_most(Setting(profile), _farthest, _with_terms(profile), quantity, 10.0)
+    return mean_at_most(Setting(profile), _farthest, _with_terms(profile), quantity, 10.0)
 
 
 def _wider(profile: Profile, *methods: str, mixup: bool = False) -> Evidence | None:
     mixed = mixup and profile == "paper"
     plain = records(profile, "ce", mixup=mixed)
     return weakest(
-        larger(
+        mean_larger(
             Setting(profile),
             _smallest,
             records(profile, method, mixup=mixed),
@@ -128,13 +128,13 @@ def _norm_cv(record: RunRecord) -> float:
 
 def _equal_norms(profile: Profile) -> Evidence | None:
     quantity = "standard deviation over mean of the norms"
-    return at_most(Setting(profile), _norm_cv, _with_terms(profile), quantity, 0.1)
+    return mean_at_most(Setting(profile), _norm_cv, _with_terms(profile), quantity, 0.1)
 
 
 def _more_equal_norms(profile: Profile) -> Evidence | None:
     quantity = "spread of the norms with CE less that with NC-DRW"
     plain = records(profile, "ce", mixup=profile == "paper")
-    return larger(Setting(profile), _norm_cv, plain, _with_terms(profile), quantity)
+    return mean_larger(Setting(profile), _norm_cv, plain, _with_terms(profile), quantity)
 
 
 def _lower(metric: str, profile: Profile, *, logarithm: bool = False) -> Evidence | None:
@@ -144,9 +144,9 @@ def _lower(metric: str, profile: Profile, *, logarithm: bool = False) -> Evidenc
 
     mixup = profile == "paper"
     plain = records(profile, "ce-drw", mixup=mixup)
-    name = f"log₁₀ {metric}" if logarithm else metric
+    name = rf"$\log_{{10}}$ {metric}" if logarithm else metric
     quantity = f"{name} on training data with CE-DRW less that with NC-DRW"
-    return larger(Setting(profile), measured, plain, _with_terms(profile), quantity)
+    return mean_larger(Setting(profile), measured, plain, _with_terms(profile), quantity)
 
 
 def _retrained(profile: Profile) -> Evidence | None:
@@ -155,7 +155,9 @@ def _retrained(profile: Profile) -> Evidence | None:
 
     again = records(profile, "nc-drw-crt", mixup=profile == "paper")
     quantity = "nc3 with NC-DRW less that with NC-DRW-cRT"
-    return larger(Setting(profile), measured, _with_terms(profile), again, quantity, retrained=True)
+    return mean_larger(
+        Setting(profile), measured, _with_terms(profile), again, quantity, retrained=True
+    )
 
 
 def network_claims(profile: Profile) -> tuple[Claim, ...]:
@@ -185,7 +187,7 @@ def network_claims(profile: Profile) -> tuple[Claim, ...]:
         claim(
             "induced",
             "Section 3.2",
-            "With L_W and L_B, NC1 and NC2 happen although the training set is imbalanced, and "
+            "With $L_W$ and $L_B$, NC1 and NC2 happen although the training set is imbalanced, and "
             "re-training the classifier brings NC3.",
             Check("NC1 is less", partial(_lower, "nc1", profile, logarithm=True)),
             Check("NC2 (directions) is less", partial(_lower, "nc2_angle", profile)),
@@ -195,7 +197,7 @@ def network_claims(profile: Profile) -> tuple[Claim, ...]:
             "figure-2",
             "Figure 2",
             "On CIFAR10-LT a plain network has angles between class means far below the optimum "
-            "of 96°; with L_W and L_B all angles remain close to it.",
+            "of 96°; with $L_W$ and $L_B$ all angles remain close to it.",
             *values(
                 check("plain: some angle is 20° below", _plain_angle),
                 check("with the terms: every angle within 10°", _close_angles),
@@ -208,8 +210,8 @@ def network_claims(profile: Profile) -> tuple[Claim, ...]:
         claim(
             "figure-3",
             "Figure 3",
-            "With L_W and L_B the centred class means have equal norms, although no term forces "
-            "them to.",
+            "With $L_W$ and $L_B$ the centred class means have equal norms, although no term "
+            "forces them to.",
             *values(
                 check("their standard deviation is at most a tenth of their mean", _equal_norms)
             ),
@@ -241,19 +243,19 @@ def network_claims(profile: Profile) -> tuple[Claim, ...]:
             claim(
                 "table-7",
                 "Table 7",
-                "Each term improves the accuracy alone, their combination is best, L_W is better "
-                "than center loss, and L_B is more useful than L_W.",
-                check("L_W above CE", _pairs, 7, ("+ L_W", "CE")),
-                check("L_B above CE", _pairs, 7, ("+ L_B", "CE")),
+                "Each term improves the accuracy alone, their combination is best, $L_W$ is better "
+                "than center loss, and $L_B$ is more useful than $L_W$.",
+                check("$L_W$ above CE", _pairs, 7, ("+ $L_W$", "CE")),
+                check("$L_B$ above CE", _pairs, 7, ("+ $L_B$", "CE")),
                 check(
                     "both above each alone",
                     _pairs,
                     7,
-                    ("+ L_W & L_B", "+ L_W"),
-                    ("+ L_W & L_B", "+ L_B"),
+                    ("+ $L_W$ & $L_B$", "+ $L_W$"),
+                    ("+ $L_W$ & $L_B$", "+ $L_B$"),
                 ),
-                check("L_W above center loss", _pairs, 7, ("+ L_W", "+ center loss")),
-                check("L_B above L_W", _pairs, 7, ("+ L_B", "+ L_W")),
+                check("$L_W$ above center loss", _pairs, 7, ("+ $L_W$", "+ center loss")),
+                check("$L_B$ above $L_W$", _pairs, 7, ("+ $L_B$", "+ $L_W$")),
             ),
             claim(
                 "resampling",

@@ -11,22 +11,22 @@ PROPOSITIONS = (
     Claim(
         "inducing-nc/prop-1",
         "Proposition 1",
-        "For fixed features the weight and bias that minimise the squared error are W_LS = Σ_T^† "
-        "M̄ Λ and b_LS (eqs. 8, 9).",
+        r"For fixed features the weight and bias that minimise the squared error are "
+        r"$W_{LS} = \Sigma_T^\dagger \bar M \Lambda$ and $b_{LS}$ (eqs. 8, 9).",
         (Check("they minimise the squared error", theory.prop_1_formula),),
-        (Check("among all minimisers W_LS has the least norm", theory.prop_1_unique),),
+        (Check("among all minimisers $W_{LS}$ has the least norm", theory.prop_1_unique),),
         _THEORY,
         "prop-in-1-paper",
     ),
     Claim(
         "inducing-nc/prop-1-text",
         "Section 2.2.1, text",
-        "The optimal weight is strongly affected by Λ: the classifier weights of the majority "
-        "classes will have larger norms.",
+        r"The optimal weight is strongly affected by $\Lambda$: the classifier weights of the "
+        "majority classes will have larger norms.",
         (Check("collapsed features, counts 500 to 2: larger", theory.prop_1_skew),),
         (
             Check(
-                "under NC1 with affinely independent means W_LS does not depend on the counts",
+                "under NC1 with affinely independent means $W_{LS}$ does not depend on the counts",
                 theory.prop_1_skew_instead,
             ),
             Check(
@@ -43,12 +43,12 @@ PROPOSITIONS = (
         "inducing-nc/prop-2",
         "Proposition 2",
         "The class-distance normalised variance of the target is bounded by that of the source, "
-        "up to terms in n_k that vanish as it grows.",
-        (Check("the bound (10) holds with probability 1 − δ", theory.prop_2_printed),),
+        "up to terms in $n_k$ that vanish as it grows.",
+        (Check(r"the bound (10) holds with probability $1 - \delta$", theory.prop_2_printed),),
         (
             Check(
-                "it does with min(n_k, n_k′), (1 + A)² and explicit constants, for bounded "
-                "features and one map",
+                r"it does with $\min(n_k, n_{k'})$, $(1 + A)^2$ and explicit constants, for "
+                "bounded features and one map",
                 theory.prop_2_instead,
             ),
             Check("it fails with terms a tenth as large", theory.prop_2_constants),
@@ -59,8 +59,8 @@ PROPOSITIONS = (
     Claim(
         "inducing-nc/eq-12",
         "Equation (12)",
-        "d_JS of the features is bounded below by d_JS of the labels, and neural collapse attains "
-        "the bound.",
+        "$d_{JS}$ of the features is bounded below by $d_{JS}$ of the labels, and neural collapse "
+        "attains the bound.",
         (Check("the features' divergence is not less", theory.eq_12_printed),),
         (
             Check("under label shift it is not more: data processing", theory.eq_12_instead),
@@ -73,9 +73,9 @@ PROPOSITIONS = (
     Claim(
         "inducing-nc/prop-3",
         "Proposition 3",
-        "The least largest cosine between n vectors is −1/(n − 1).",
+        "The least largest cosine between $n$ vectors is $-1/(n - 1)$.",
         (
-            Check("in at least n − 1 dimensions", theory.prop_3_instead),
+            Check("in at least $n - 1$ dimensions", theory.prop_3_instead),
             Check("in fewer", theory.prop_3_printed),
         ),
         chapter=_THEORY,
@@ -84,10 +84,10 @@ PROPOSITIONS = (
     Claim(
         "inducing-nc/eq-17",
         "Section 3.2, text and equation (17)",
-        "L_B leads all pairs of the K class means to the cosine −1/(K − 1).",
+        "$L_B$ leads all pairs of the $K$ class means to the cosine $-1/(K - 1)$.",
         (
-            Check("its optimum, P ≥ K − 1", theory.lb_optimum),
-            Check("its optimum for K = 100, P = 64 and others", theory.lb_narrow),
+            Check(r"its optimum, $P \ge K - 1$", theory.lb_optimum),
+            Check("its optimum for $K = 100$, $P = 64$ and others", theory.lb_narrow),
         ),
         chapter=_THEORY,
         label="thm-in-lb",
@@ -107,17 +107,18 @@ PROPOSITIONS = (
     Claim(
         "inducing-nc/prop-4-proof",
         "Proof of Proposition 4",
-        "W_r = (n/K)(M̂ᵀ)^†.",
-        (Check("the factor is n/K", theory.prop_4_factor),),
+        r"$W_r = (n/K)(\hat M^\top)^\dagger$.",
+        (Check("the factor is $n/K$", theory.prop_4_factor),),
         chapter=_THEORY,
         label="thm-in-nc3",
     ),
     Claim(
         "inducing-nc/eq-6",
         "Equation (6), NC4",
-        "At neural collapse the classifier decides as the nearest class mean, argmax ⟨w_k, h⟩.",
+        r"At neural collapse the classifier decides as the nearest class mean, "
+        r"$\arg\max_k \langle w_k, h\rangle$.",
         (Check("without a bias", theory.nc4_printed),),
-        (Check("with b_LS", theory.nc4_instead),),
+        (Check("with $b_{LS}$", theory.nc4_instead),),
         _THEORY,
         "prop-in-nc4",
     ),

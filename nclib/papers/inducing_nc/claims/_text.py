@@ -95,20 +95,20 @@ def _table_6(*, each: bool) -> Evidence:
 
 
 def _table_7_each() -> Evidence:
-    return _ordered(7, ("CE", "+ L_W"), ("CE", "+ L_B"))
+    return _ordered(7, ("CE", "+ $L_W$"), ("CE", "+ $L_B$"))
 
 
 def _table_7_both() -> Evidence:
-    others = [row.title for row in TABLES[7].rows if row.title != "+ L_W & L_B"]
-    return _ordered(7, *((title, "+ L_W & L_B") for title in others))
+    others = [row.title for row in TABLES[7].rows if row.title != "+ $L_W$ & $L_B$"]
+    return _ordered(7, *((title, "+ $L_W$ & $L_B$") for title in others))
 
 
 def _table_7_center() -> Evidence:
-    return _ordered(7, ("+ center loss", "+ L_W"))
+    return _ordered(7, ("+ center loss", "+ $L_W$"))
 
 
 def _table_7_between() -> Evidence:
-    return _ordered(7, ("+ L_W", "+ L_B"))
+    return _ordered(7, ("+ $L_W$", "+ $L_B$"))
 
 
 def _text(name: str, where: str, statement: str, *checks: Check) -> Claim:
@@ -169,11 +169,11 @@ TEXT = (
         "text-table-7",
         "Text on Table 7, against the table",
         "Each term can significantly improve accuracy individually, their combination produces "
-        "the best results, L_W consistently produces better results than center loss, and NC2 is "
+        "the best results, $L_W$ consistently produces better results than center loss, and NC2 is "
         "more useful.",
-        Check("L_W alone and L_B alone are above CE", _table_7_each),
+        Check("$L_W$ alone and $L_B$ alone are above CE", _table_7_each),
         Check("both together are above every other row", _table_7_both),
-        Check("L_W is above center loss in every column", _table_7_center),
-        Check("L_B is above L_W in every column", _table_7_between),
+        Check("$L_W$ is above center loss in every column", _table_7_center),
+        Check("$L_B$ is above $L_W$ in every column", _table_7_between),
     ),
 )

@@ -1,4 +1,4 @@
-"""Claims of "The role of class encoding in neural collapse" (arXiv 2606.00344)."""
+"""The statements of "The role of class encoding in neural collapse", each with its checks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ from nclib.papers._cases import (
     ssetf_misfit,
 )
 from nclib.papers._claim import Check, Claim, Evidence
-from nclib.papers.class_encoding._networks import text_claim
 from nclib.ufm import CriticalPoint, closed_form
 
 _INF = math.inf
@@ -91,7 +90,7 @@ def _thm_iii_1_scale_varies() -> Evidence:
         groups.setdefault((m.k, m.c), []).append(_scale_of(m))
     return at_least(
         (max(scales) / min(scales) - 1 for scales in groups.values()),
-        "relative change of the scale over λ_b",
+        r"relative change of the scale over $\lambda_b$",
         bound=1e-3,
     )
 
@@ -295,14 +294,17 @@ def _nc3_fails() -> Evidence:
     models = [
         Balanced(encodings.rotated(k, seed=3), 0.3, lam_b) for k in (3, 5) for lam_b in _LAM_B
     ]
-    return at_least((1 - _alignment(m) for m in models), "1 − cosine of W* and H̄*")
+    return at_least((1 - _alignment(m) for m in models), r"$1 -$ cosine of $W^*$ and $\bar H^*$")
 
 
 def _nc3_always_fails() -> Evidence:
     # A reflection along 1 leaves the column space of W* fixed while the bias is free enough.
     q = centring(4) - averaging(4)
     models = [Balanced(q @ encodings.one_hot(4), 0.3, lam_b) for lam_b in (0.0, 0.2, 0.4)]
-    return at_least((1 - _alignment(m) for m in models), "1 − cosine of W* and H̄* for Q = C − J/K")
+    return at_least(
+        (1 - _alignment(m) for m in models),
+        r"$1 -$ cosine of $W^*$ and $\bar H^*$ for $Q = C - J/K$",
+    )
 
 
 def _nc3_cosine() -> Evidence:
@@ -339,7 +341,7 @@ def _thm_iv_4_reverts() -> Evidence:
         u, _, v = torch.linalg.svd(m.scores)
         back = _rotated(m, (u @ v).T).solution  # labels Qᵀ Y, Q the polar factor of W H̄
         misfits.append(misfit(back.weight, m.kappa * back.means))
-    return at_most(misfits, "relative misfit of NC3 for the labels QᵀY")
+    return at_most(misfits, r"relative misfit of NC3 for the labels $Q^\top Y$")
 
 
 # --- Label smoothing, and the conjecture ---------------------------------------------------------
@@ -438,7 +440,7 @@ def _towards_frame() -> Evidence:
     steps = [_shift_at(lam_b) for lam_b in (0.2, 1.0, 10.0, _INF)]
     return at_least(
         (after - before for before, after in pairwise(steps)),
-        "smallest step from simplex ETF (0) towards frame (1) as λ_b grows",
+        r"smallest step from simplex ETF (0) towards frame (1) as $\lambda_b$ grows",
     )
 
 
@@ -446,7 +448,7 @@ def _towards_etf() -> Evidence:
     steps = [_shift_at(lam_b) for lam_b in (0.2, 1.0, 10.0, _INF)]
     return at_least(
         (before - after for before, after in pairwise(steps)),
-        "smallest step from frame (1) towards simplex ETF (0) as λ_b grows",
+        r"smallest step from frame (1) towards simplex ETF (0) as $\lambda_b$ grows",
     )
 
 
@@ -454,20 +456,29 @@ _SIMPLEX = "foundations/simplex_etf"
 _THEORY = "class_encoding/theory"
 _CONJECTURE = "class_encoding/conjecture"
 
-CLAIMS = (
+STATEMENTS = (
     Claim(
         "class-encoding/thm-iii-1",
         "Theorem III.1",
-        "One-hot labels, balanced classes, c = K√(nλ_Wλ_H) < 1: NC1, NC3 with Wᵀ = √(nλ_H/λ_W) "
-        "H̄, the Gram matrix (4) with its transition at λ_b = c/(1 − c), for scales α₁ and α₂ "
-        "that depend on λ_W, λ_H and λ_b, and the bias (5).",
+        r"One-hot labels, balanced classes, $c = K\sqrt{n\lambda_W\lambda_H} < 1$: NC1, NC3 with "
+        r"$W^\top = \sqrt{n\lambda_H/\lambda_W}\,\bar H$, the Gram matrix (4) with its transition "
+        r"at $\lambda_b = c/(1 - c)$, for scales $\alpha_1$ and $\alpha_2$ that depend on "
+        r"$\lambda_W$, $\lambda_H$ and $\lambda_b$, and the bias (5).",
         (
-            Check("W*ᵀ = √(nλ_H/λ_W) H̄*", _thm_iii_1_duality),
-            Check("H̄*ᵀH̄* is proportional to (4) on both sides of the threshold", _thm_iii_1_gram),
+            Check(r"$W^{*\top} = \sqrt{n\lambda_H/\lambda_W}\,\bar H^*$", _thm_iii_1_duality),
+            Check(
+                r"$\bar H^{*\top}\bar H^*$ is proportional to (4) on both sides of the threshold",
+                _thm_iii_1_gram,
+            ),
             Check("the bias is (5)", _thm_iii_1_bias),
-            Check("the scale of (4) depends on λ_b", _thm_iii_1_scale_varies),
+            Check(r"the scale of (4) depends on $\lambda_b$", _thm_iii_1_scale_varies),
         ),
-        (Check("the scale is √(λ_W/(nλ_H)) (1 − c) for every λ_b", _thm_iii_1_scale),),
+        (
+            Check(
+                r"the scale is $\sqrt{\lambda_W/(n\lambda_H)}\,(1 - c)$ for every $\lambda_b$",
+                _thm_iii_1_scale,
+            ),
+        ),
         _THEORY,
         "thm-ce-one-hot",
     ),
@@ -476,7 +487,7 @@ CLAIMS = (
         "Abstract",
         "The mean features go from a simplex ETF to an orthogonal frame when the bias is "
         "regularised more.",
-        (Check("as λ_b grows: simplex ETF to frame", _towards_frame),),
+        (Check(r"as $\lambda_b$ grows: simplex ETF to frame", _towards_frame),),
         chapter=_THEORY,
         label="thm-ce-one-hot",
     ),
@@ -484,7 +495,7 @@ CLAIMS = (
         "class-encoding/conclusion",
         "Conclusion",
         "Increasing the bias regularisation yields a continuous transition from an OF to an ETF.",
-        (Check("as λ_b grows: frame to simplex ETF", _towards_etf),),
+        (Check(r"as $\lambda_b$ grows: frame to simplex ETF", _towards_etf),),
         (Check("the other way, as the abstract says", _towards_frame),),
         _THEORY,
         "thm-ce-one-hot",
@@ -492,17 +503,17 @@ CLAIMS = (
     Claim(
         "class-encoding/fig-1",
         "Figure 1",
-        "Centring an orthogonal frame (d = K = 3, P = I, α = 1) gives a simplex ETF.",
-        (Check("the centred frame has the Gram matrix I − J/3", _fig_1),),
+        r"Centring an orthogonal frame ($d = K = 3$, $P = I$, $\alpha = 1$) gives a simplex ETF.",
+        (Check("the centred frame has the Gram matrix $I - J/3$", _fig_1),),
         chapter=_SIMPLEX,
         label="def-etf-shifted",
     ),
     Claim(
         "class-encoding/def-iii-1",
         "Definition III.1",
-        "Shifted simplex ETFs αP(I − βJ/K) contain the orthogonal frames (β = 0) and the simplex "
-        "ETFs (β = 1).",
-        (Check("their Gram matrices at β = 0 and β = 1 are those", _def_iii_1),),
+        r"Shifted simplex ETFs $\alpha P(I - \beta J/K)$ contain the orthogonal frames ($\beta = "
+        r"0$) and the simplex ETFs ($\beta = 1$).",
+        (Check(r"their Gram matrices at $\beta = 0$ and $\beta = 1$ are those", _def_iii_1),),
         chapter=_SIMPLEX,
         label="def-etf-shifted",
     ),
@@ -510,7 +521,13 @@ CLAIMS = (
         "class-encoding/prop-iii-2",
         "Proposition III.2",
         "Centring a shifted simplex ETF gives a simplex ETF.",
-        (Check("for random α, β and P, the centred Gram matrix is α²(I − J/K)", _prop_iii_2),),
+        (
+            Check(
+                r"for random $\alpha$, $\beta$ and $P$, the centred Gram matrix is "
+                r"$\alpha^2(I - J/K)$",
+                _prop_iii_2,
+            ),
+        ),
         chapter=_SIMPLEX,
         label="prop-etf-centring",
     ),
@@ -526,12 +543,16 @@ CLAIMS = (
     Claim(
         "class-encoding/thm-iii-4",
         "Theorem III.4",
-        "Any encoding, any counts: with λ_b = 0 the bias is Y1/N and the model reduces to the "
-        "bias-free one on centred labels; centred labels give b* = 0 for every λ_b.",
+        r"Any encoding, any counts: with $\lambda_b = 0$ the bias is $Y\mathbf 1/N$ and the model "
+        "reduces to the bias-free one on centred labels; centred labels give $b^* = 0$ for every "
+        r"$\lambda_b$.",
         (
-            Check("λ_b = 0: b* = Y1/N", _thm_iii_4_bias),
-            Check("λ_b = 0: the features are those of the bias-free model", _thm_iii_4_reduces),
-            Check("centred labels: b* = 0", _thm_iii_4_centred),
+            Check(r"$\lambda_b = 0$: $b^* = Y\mathbf 1/N$", _thm_iii_4_bias),
+            Check(
+                r"$\lambda_b = 0$: the features are those of the bias-free model",
+                _thm_iii_4_reduces,
+            ),
+            Check("centred labels: $b^* = 0$", _thm_iii_4_centred),
         ),
         chapter=_THEORY,
         label="thm-ce-bias-paper",
@@ -558,24 +579,24 @@ CLAIMS = (
     Claim(
         "class-encoding/prop-iv-3",
         "Proposition IV.3",
-        "Labels QY have the minimisers (QW*, H*, Qb*).",
-        (Check("the optimum for QY is the rotated optimum for Y", _prop_iv_3),),
+        "Labels $QY$ have the minimisers $(QW^*, H^*, Qb^*)$.",
+        (Check("the optimum for $QY$ is the rotated optimum for $Y$", _prop_iv_3),),
         chapter=_THEORY,
         label="thm-ce-rotation-paper",
     ),
     Claim(
         "class-encoding/nc3",
         "Section IV-C, text",
-        "NC3 may fail, depending on the encoding; an orthogonal transformation Q of the labels "
-        "destroys the alignment of W* and H̄*.",
+        "NC3 may fail, depending on the encoding; an orthogonal transformation $Q$ of the labels "
+        r"destroys the alignment of $W^*$ and $\bar H^*$.",
         (
             Check("one-hot labels turned at random: NC3 fails", _nc3_fails),
-            Check("for every Q ≠ I: NC3 fails", _nc3_always_fails),
+            Check(r"for every $Q \ne I$: NC3 fails", _nc3_always_fails),
         ),
         (
             Check(
-                "a turn by θ in a coordinate plane gives the cosine (K − 2 + 2cos θ)/K, whatever "
-                "λ_b",
+                r"a turn by $\theta$ in a coordinate plane gives the cosine $(K - 2 + "
+                r"2\cos\theta)/K$, whatever $\lambda_b$",
                 _nc3_cosine,
             ),
         ),
@@ -585,12 +606,13 @@ CLAIMS = (
     Claim(
         "class-encoding/thm-iv-4",
         "Theorem IV.4",
-        "Any encoding, balanced classes: NC3′, W*ᵀW* = κ²H̄*H̄*ᵀ with κ = √(nλ_H/λ_W); and some Q "
-        "restores NC3 for the labels QᵀY.",
+        r"Any encoding, balanced classes: NC3′, $W^{*\top}W^* = \kappa^2\bar H^*\bar H^{*\top}$ "
+        r"with $\kappa = \sqrt{n\lambda_H/\lambda_W}$; and some $Q$ restores NC3 for the labels "
+        r"$Q^\top Y$.",
         (
-            Check("W*ᵀW* = κ²H̄*H̄*ᵀ", _thm_iv_4),
+            Check(r"$W^{*\top}W^* = \kappa^2\bar H^*\bar H^{*\top}$", _thm_iv_4),
             Check("at minimisers: these are the certified optima", _thm_iv_4_minima),
-            Check("the labels QᵀY have W*ᵀ = κH̄*", _thm_iv_4_reverts),
+            Check(r"the labels $Q^\top Y$ have $W^{*\top} = \kappa\bar H^*$", _thm_iv_4_reverts),
         ),
         chapter=_THEORY,
         label="thm-ce-nc3prime",
@@ -598,39 +620,49 @@ CLAIMS = (
     Claim(
         "class-encoding/smoothing",
         "Section IV-B, text",
-        "Smoothed labels (1 − δ)I + (δ/K)J are a shifted simplex ETF with α = 1 − δ and β = δ/(1 "
-        "− δ).",
+        r"Smoothed labels $(1 - \delta)I + (\delta/K)J$ are a shifted simplex ETF with $\alpha = "
+        r"1 - \delta$ and $\beta = \delta/(1 - \delta)$.",
         (
             Check("smoothed labels are an SSETF", _smoothed_is_ssetf),
-            Check("with β = δ/(1 − δ), for some P", _smoothed_printed),
+            Check(r"with $\beta = \delta/(1 - \delta)$, for some $P$", _smoothed_printed),
         ),
-        (Check("with β = −δ/(1 − δ)", _smoothed_corrected),),
+        (Check(r"with $\beta = -\delta/(1 - \delta)$", _smoothed_corrected),),
         _THEORY,
     ),
     Claim(
         "class-encoding/conjecture-if",
         "Conjecture, ⇐",
-        "Balanced classes: if the encoding Ȳ is an SSETF, the optimal means H̄* are one.",
-        (Check("SSETF labels, α > c and α ≤ c: the means are an SSETF", _conjecture_if),),
-        (Check("α > c: the means are an SSETF", _conjecture_if_instead),),
+        r"Balanced classes: if the encoding $\bar Y$ is an SSETF, the optimal means $\bar H^*$ "
+        "are one.",
+        (
+            Check(
+                r"SSETF labels, $\alpha > c$ and $\alpha \le c$: the means are an SSETF",
+                _conjecture_if,
+            ),
+        ),
+        (Check(r"$\alpha > c$: the means are an SSETF", _conjecture_if_instead),),
         _CONJECTURE,
         "thm-ce-conjecture",
     ),
     Claim(
         "class-encoding/conjecture-only-if",
         "Conjecture, ⇒",
-        "Balanced classes: if the optimal means H̄* are an SSETF, the encoding Ȳ is one.",
-        (Check("every λ_b ≥ 0: labels whose means are an SSETF are one", _conjecture_only_if),),
+        r"Balanced classes: if the optimal means $\bar H^*$ are an SSETF, the encoding $\bar Y$ "
+        "is one.",
         (
             Check(
-                "λ_b > 0: labels that are no SSETF have means that are none",
+                r"every $\lambda_b \ge 0$: labels whose means are an SSETF are one",
+                _conjecture_only_if,
+            ),
+        ),
+        (
+            Check(
+                r"$\lambda_b > 0$: labels that are no SSETF have means that are none",
                 _conjecture_only_if_instead,
             ),
-            Check("λ_b = 0: the centred labels are a simplex ETF", _conjecture_free_bias),
+            Check(r"$\lambda_b = 0$: the centred labels are a simplex ETF", _conjecture_free_bias),
         ),
         _CONJECTURE,
         "thm-ce-conjecture",
     ),
-    text_claim("laptop"),
-    text_claim("paper"),
 )

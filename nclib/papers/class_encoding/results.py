@@ -1,4 +1,4 @@
-"""Results beyond the papers; the chapter that is named proves each and credits its sources.
+"""Results beyond the paper; the chapter that is named proves each and credits its sources.
 
 What a theorem predicts is the library's closed form; what it is compared with is the certified
 optimum, or the end of a descent.
@@ -32,9 +32,8 @@ from nclib.papers._cases import (
     ssetf_misfit,
 )
 from nclib.papers._claim import Check, Claim, Evidence
-from nclib.papers.class_encoding._networks import book_claim
 from nclib.papers.class_encoding._stationary import critical_points
-from nclib.papers.inducing_nc.claims import _checks as theory
+from nclib.papers.class_encoding.claims._networks import book_claim
 from nclib.ufm import UFMSolution, closed_form, objective
 
 _INF = math.inf
@@ -157,7 +156,7 @@ def _invertible_inside() -> Evidence:
 def _invertible_only_if() -> Evidence:
     outside = [m for m, margin in _generic() if margin < -0.01]
     smallest = (float(torch.linalg.eigvalsh(m.modulus)[0]) for m in outside)
-    return at_most(smallest, "smallest singular value of Z* outside the regime")
+    return at_most(smallest, "smallest singular value of $Z^*$ outside the regime")
 
 
 def _leaning(k: int, a: float, u: Float[Tensor, " K"], s: float) -> Float[Tensor, "K K"]:
@@ -183,7 +182,7 @@ def _nc2_if() -> Evidence:
             )
             m = Balanced(labels, c, lam_b)
             misfits += [misfit(m.modulus, _leaning(k, a, u, level)), etf_misfit(m.gram)]
-    return at_most(misfits, "misfit of |Z*| = X and of NC2", 1e-4)
+    return at_most(misfits, "misfit of $|Z^*| = X$ and of NC2", 1e-4)
 
 
 def _nc2_boundary(factor: float) -> list[Balanced]:
@@ -250,7 +249,7 @@ def _bias_bound() -> Evidence:
             labels = 3 * encodings.random(4, seed=seed)
             bias = solve_to_gap(labels, counts_of(*counts), **penalties).bias
             ratios.append(float(bias.norm()) / closed_form.bias_bound(sum(counts), **penalties))
-    return at_most(ratios, "largest ‖b*‖ in units of μ√N/λ_b", 1 + 1e-6)
+    return at_most(ratios, r"largest $\|b^*\|$ in units of $\mu\sqrt N/\lambda_b$", 1 + 1e-6)
 
 
 def _bias_bound_attained() -> Evidence:
@@ -259,7 +258,7 @@ def _bias_bound_attained() -> Evidence:
         if margin >= 0 and m.lam_b < _INF:
             bound = closed_form.bias_bound(m.n * m.k, **m.penalties)
             misfits.append(abs(float(m.descended.bias.norm()) / bound - 1))
-    return at_most(misfits, "relative distance of ‖b*‖ from the bound, in the regime")
+    return at_most(misfits, r"relative distance of $\|b^*\|$ from the bound, in the regime")
 
 
 def _bias_bound_narrow() -> Evidence:
@@ -269,7 +268,9 @@ def _bias_bound_narrow() -> Evidence:
     lowest = min(ends, key=lambda end: end.objective)
     ratio = float(lowest.bias.norm()) / closed_form.bias_bound(m.n * m.k, **m.penalties)
     return at_least(
-        [ratio], "‖b*‖ in units of μ√N/λ_b at the best of three descents, d = K − 1", 2.7
+        [ratio],
+        r"$\|b^*\|$ in units of $\mu\sqrt N/\lambda_b$ at the best of three descents, $d = K - 1$",
+        2.7,
     )
 
 
@@ -551,18 +552,18 @@ def _narrow_one_hot() -> Evidence:
 _THEORY = "class_encoding/theory"
 _BEYOND = "class_encoding/beyond"
 _CONJECTURE = "class_encoding/conjecture"
-_INDUCING = "inducing_nc/theory"
 
-CLAIMS = (
+RESULTS = (
     Claim(
         "book/critical-points",
         "Every critical point",
-        "MSE, any labels, counts, width and bias. At every critical point, saddles included: NC1; "
-        "λ_W WᵀW = λ_H H̄DH̄ᵀ; and b = γ(I + (1 − γ)WWᵀ/(Nλ_H))⁻¹ȳ, ȳ the mean label.",
+        "MSE, any labels, counts, width and bias. At every critical point, saddles included: "
+        r"NC1; $\lambda_W W^\top W = \lambda_H\bar HD\bar H^\top$; and $b = \gamma(I + (1 - "
+        r"\gamma)WW^\top/(N\lambda_H))^{-1}\bar y$, $\bar y$ the mean label.",
         (
             Check("Newton's method from random starts ends at saddles", _critical_saddles),
             Check("features of a class coincide", _critical_nc1),
-            Check("λ_W WᵀW = λ_H H̄DH̄ᵀ", _critical_balance),
+            Check(r"$\lambda_W W^\top W = \lambda_H\bar HD\bar H^\top$", _critical_balance),
             Check("the bias is the mean label, shrunk by that matrix", _critical_bias),
         ),
         chapter=_THEORY,
@@ -571,18 +572,19 @@ CLAIMS = (
     Claim(
         "book/landscape",
         "No spurious local minima",
-        "Features of width P ≥ min(K, C): every critical point is a global minimum, or the Hessian "
-        "has a negative eigenvalue there.",
-        (Check("at the points of width 4 and 5, K = C = 4", _landscape),),
+        r"Features of width $P \ge \min(K, C)$: every critical point is a global minimum, or the "
+        "Hessian has a negative eigenvalue there.",
+        (Check("at the points of width 4 and 5, $K = C = 4$", _landscape),),
         chapter="foundations/unconstrained_features",
         label="thm-ufm-landscape",
     ),
     Claim(
         "book/ssetf",
         "SSETF encodings",
-        "Labels αP(I − βJ/K), balanced: |Z*| = (α − c)₊ C + |soft(α(1 − β), c(1 + λ_b)/λ_b)| J/K. "
-        "Label smoothing with MSE therefore has NC2 whenever c + δ < 1. (One-hot labels: Zhou et "
-        "al., 2022.)",
+        r"Labels $\alpha P(I - \beta J/K)$, balanced: $|Z^*| = (\alpha - c)_+\,C + "
+        r"|\operatorname{soft}(\alpha(1 - \beta), c(1 + \lambda_b)/\lambda_b)|\,J/K$. Label "
+        r"smoothing with MSE therefore has NC2 whenever $c + \delta < 1$. (One-hot labels: Zhou "
+        "et al., 2022.)",
         (Check("the closed form is the certified optimum", _ssetf_closed_form),),
         chapter=_THEORY,
         label="thm-ce-ssetf",
@@ -590,13 +592,14 @@ CLAIMS = (
     Claim(
         "book/conjecture",
         "The conjecture, settled",
-        "Balanced. For λ_b > 0 the means are an SSETF if and only if the labels are one with α > "
-        "c; for λ_b = 0 if and only if the centred labels are a simplex ETF with α > c.",
+        r"Balanced. For $\lambda_b > 0$ the means are an SSETF if and only if the labels are one "
+        r"with $\alpha > c$; for $\lambda_b = 0$ if and only if the centred labels are a simplex "
+        r"ETF with $\alpha > c$.",
         (
-            Check("λ_b > 0: SSETF labels with α > c have SSETF means", _settled_if),
-            Check("SSETF labels with α ≤ c: all means coincide", _settled_below),
-            Check("λ_b > 0: other labels have other means", _settled_only_if),
-            Check("λ_b = 0: the centred labels decide", _settled_free_bias),
+            Check(r"$\lambda_b > 0$: SSETF labels with $\alpha > c$ have SSETF means", _settled_if),
+            Check(r"SSETF labels with $\alpha \le c$: all means coincide", _settled_below),
+            Check(r"$\lambda_b > 0$: other labels have other means", _settled_only_if),
+            Check(r"$\lambda_b = 0$: the centred labels decide", _settled_free_bias),
         ),
         chapter=_CONJECTURE,
         label="thm-ce-conjecture",
@@ -604,12 +607,12 @@ CLAIMS = (
     Claim(
         "book/invertible",
         "Invertible encodings",
-        "Balanced, λ_b > 0: |Z*| = |Ȳ| − c(I + J/(Kλ_b)) and b* = (c/(Kλ_b)) U1, Ȳ = U|Ȳ|, if and "
-        "only if that matrix is positive semi-definite. (The form for regression: Andriopoulos et "
-        "al., 2024.)",
+        r"Balanced, $\lambda_b > 0$: $|Z^*| = |\bar Y| - c(I + J/(K\lambda_b))$ and $b^* = "
+        r"(c/(K\lambda_b))\,U\mathbf 1$, $\bar Y = U|\bar Y|$, if and only if that matrix is "
+        "positive semi-definite. (The form for regression: Andriopoulos et al., 2024.)",
         (
             Check("inside the regime: the optimum is the closed form", _invertible_inside),
-            Check("outside the regime: Z* is singular", _invertible_only_if),
+            Check("outside the regime: $Z^*$ is singular", _invertible_only_if),
         ),
         chapter=_CONJECTURE,
         label="thm-ce-invertible",
@@ -617,12 +620,15 @@ CLAIMS = (
     Claim(
         "book/nc2",
         "Which labels give NC2",
-        "Balanced, λ_b > 0: NC2 holds if and only if Ȳ = P(X + cTM⁻¹), X = aC + u1ᵀ + 1uᵀ + sJ. "
-        "So NC2 without an SSETF exists.",
+        r"Balanced, $\lambda_b > 0$: NC2 holds if and only if $\bar Y = P(X + cTM^{-1})$, $X = aC "
+        r"+ u\mathbf 1^\top + \mathbf 1u^\top + sJ$. So NC2 without an SSETF exists.",
         (
-            Check("labels of that form have NC2, X singular or not", _nc2_if),
-            Check("the regime ends at ‖u‖² = (a − c)(s − c(1 + λ_b)/(Kλ_b))", _nc2_edge),
-            Check("the family with u ≠ 0 inside the regime has NC2", _nc2_inside),
+            Check("labels of that form have NC2, $X$ singular or not", _nc2_if),
+            Check(
+                r"the regime ends at $\|u\|^2 = (a - c)(s - c(1 + \lambda_b)/(K\lambda_b))$",
+                _nc2_edge,
+            ),
+            Check(r"the family with $u \ne 0$ inside the regime has NC2", _nc2_inside),
             Check("and its means are no SSETF", _nc2_inside_no_ssetf),
             Check("30 % beyond the regime's edge NC2 fails", _nc2_outside),
         ),
@@ -632,7 +638,8 @@ CLAIMS = (
     Claim(
         "book/coincide",
         "When all means coincide",
-        "Balanced: all class means are equal if and only if ‖ȲM‖ ≤ c, or (ȲC)ᵀȲ1 = 0 and ‖ȲC‖ ≤ c.",
+        r"Balanced: all class means are equal if and only if $\|\bar YM\| \le c$, or $(\bar "
+        r"YC)^\top\bar Y\mathbf 1 = 0$ and $\|\bar YC\| \le c$.",
         (Check("5 % on either side of both criteria", _coincide),),
         chapter=_CONJECTURE,
         label="prop-ce-coincide",
@@ -640,12 +647,12 @@ CLAIMS = (
     Claim(
         "book/bias-bound",
         "Size of the bias",
-        "Any labels and counts, d ≥ K, λ_b > 0: ‖b*‖ ≤ √(λ_Wλ_H N)/λ_b. For narrower features it "
-        "may fail.",
+        r"Any labels and counts, $d \ge K$, $\lambda_b > 0$: $\|b^*\| \le "
+        r"\sqrt{\lambda_W\lambda_H N}/\lambda_b$. For narrower features it may fail.",
         (
             Check("the bound holds", _bias_bound),
             Check("invertible encodings attain it", _bias_bound_attained),
-            Check("d = K − 1: 2.8 times the bound", _bias_bound_narrow),
+            Check("$d = K - 1$: 2.8 times the bound", _bias_bound_narrow),
         ),
         chapter=_CONJECTURE,
         label="prop-ce-bias-bound",
@@ -653,12 +660,12 @@ CLAIMS = (
     Claim(
         "book/imbalance",
         "One-hot labels under imbalance",
-        "Without bias ‖h̄_k‖² = √(λ_W/λ_H)(√n_k − Nμ)₊/n_k (Dang et al., 2023); with a free bias "
-        "the squared singular values before the threshold Nμ are the non-zero eigenvalues of "
-        "D − nnᵀ/N (Liu, 2024).",
+        r"Without bias $\|\bar h_k\|^2 = \sqrt{\lambda_W/\lambda_H}\,(\sqrt{n_k} - N\mu)_+/n_k$ "
+        "(Dang et al., 2023); with a free bias the squared singular values before the threshold "
+        r"$N\mu$ are the non-zero eigenvalues of $D - nn^\top/N$ (Liu, 2024).",
         (
-            Check("λ_b = ∞: the norms", _imbalance_norms),
-            Check("λ_b = 0: the singular values", _imbalance_interlacing),
+            Check(r"$\lambda_b = \infty$: the norms", _imbalance_norms),
+            Check(r"$\lambda_b = 0$: the singular values", _imbalance_interlacing),
             Check("two class sizes: the three thresholds", _imbalance_two_sizes),
         ),
         chapter=_BEYOND,
@@ -667,17 +674,20 @@ CLAIMS = (
     Claim(
         "book/any-gram",
         "Labels for any class means",
-        "MSE, any counts, λ_b > 0. The means have the Gram matrix G, whichever G ⪰ 0 is wished, "
-        "for the labels P(X + θM⁻¹)D⁻¹ᐟ², X = √(λ_H/λ_W) D¹ᐟ²GD¹ᐟ², θ = Nμ, M⁻¹ = I + ννᵀ/(Nλ_b), "
-        "ν = (√n_k); if G is invertible, only for these. So NC2 can be had under any imbalance.",
+        r"MSE, any counts, $\lambda_b > 0$. The means have the Gram matrix $G$, whichever $G "
+        r"\succeq 0$ is wished, for the labels $P(X + \theta M^{-1})D^{-1/2}$, $X = "
+        r"\sqrt{\lambda_H/\lambda_W}\,D^{1/2}GD^{1/2}$, $\theta = N\mu$, $M^{-1} = I + "
+        r"\nu\nu^\top/(N\lambda_b)$, $\nu = (\sqrt{n_k})$; if $G$ is invertible, only for these. "
+        "So NC2 can be had under any imbalance.",
         (
-            Check("random G of any rank, counts up to 1000 : 1", _any_gram),
-            Check("G a simplex ETF: NC2", _any_gram_etf),
-            Check("the bias is μPν/λ_b", _any_gram_bias),
+            Check("random $G$ of any rank, counts up to 1000 : 1", _any_gram),
+            Check("$G$ a simplex ETF: NC2", _any_gram_etf),
+            Check(r"the bias is $\mu P\nu/\lambda_b$", _any_gram_bias),
             Check(
-                "G invertible: labels that are no rotation of these give another", _any_gram_unique
+                "$G$ invertible: labels that are no rotation of these give another",
+                _any_gram_unique,
             ),
-            Check("λ_b = 0: NC2 with Gn = 0, found by descent", _free_bias_etf),
+            Check(r"$\lambda_b = 0$: NC2 with $Gn = 0$, by descent", _free_bias_etf),
         ),
         chapter=_BEYOND,
         label="thm-ce-any-gram",
@@ -685,8 +695,8 @@ CLAIMS = (
     Claim(
         "book/nonnegative",
         "Non-negative features",
-        "One-hot labels, balanced, MSE, any λ_b: over features without negative entries the "
-        "optimum is an orthogonal frame, each coordinate being active for one class.",
+        r"One-hot labels, balanced, MSE, any $\lambda_b$: over features without negative entries "
+        "the optimum is an orthogonal frame, each coordinate being active for one class.",
         (
             Check(
                 "no projected descent is below its objective, and one gets there",
@@ -700,12 +710,13 @@ CLAIMS = (
     Claim(
         "book/smoothing",
         "Smoothing is regularisation",
-        "Balanced, any λ_b, q = c + δ: the centred logits are log(1 + K(1 − q)/q) C with "
-        "cross-entropy (Guo et al., 2025) and (1 − q) C with MSE, and zero when q ≥ 1.",
+        r"Balanced, any $\lambda_b$, $q = c + \delta$: the centred logits are $\log(1 + K(1 - "
+        r"q)/q)\,C$ with cross-entropy (Guo et al., 2025) and $(1 - q)\,C$ with MSE, and zero "
+        r"when $q \ge 1$.",
         (
             Check("cross-entropy", _smoothing_ce),
             Check("MSE", _smoothing_mse),
-            Check("MSE: c and δ enter through their sum", _smoothing_sum),
+            Check(r"MSE: $c$ and $\delta$ enter through their sum", _smoothing_sum),
         ),
         chapter=_THEORY,
         label="thm-ce-smoothing",
@@ -713,8 +724,8 @@ CLAIMS = (
     Claim(
         "book/merging",
         "Minority merging",
-        "Classes of the same size m have the same mean if and only if (1 − δ)√m ≤ Nμ, whatever "
-        "the other classes. (Two sizes and cross-entropy: Hong and Ling, 2023.)",
+        r"Classes of the same size $m$ have the same mean if and only if $(1 - \delta)\sqrt m \le "
+        r"N\mu$, whatever the other classes. (Two sizes and cross-entropy: Hong and Ling, 2023.)",
         (Check("cross-entropy and MSE, 3 % on either side", _merging),),
         chapter=_BEYOND,
         label="thm-ce-merging",
@@ -722,73 +733,18 @@ CLAIMS = (
     Claim(
         "book/narrow",
         "Too narrow a layer",
-        "Balanced MSE, d < K. For λ_b = 0 or ∞ the optimum is the soft-thresholded singular value "
-        "decomposition cut at rank d; for one-hot labels and λ_b < ∞ it is (1 − c)Π, Π a "
-        "projection of rank d with Π1 = 0. (One-hot labels without a bias or with a free one: "
-        "Dang et al., 2023.)",
+        r"Balanced MSE, $d < K$. For $\lambda_b = 0$ or $\infty$ the optimum is the "
+        "soft-thresholded singular value decomposition cut at rank $d$; for one-hot labels and "
+        r"$\lambda_b < \infty$ it is $(1 - c)\Pi$, $\Pi$ a projection of rank $d$ with "
+        r"$\Pi\mathbf 1 = 0$. (One-hot labels without a bias or with a free one: Dang et al., "
+        "2023.)",
         (
-            Check("no descent of width d finds less, and the best reaches it", _narrow_truncated),
-            Check("one-hot: no descent finds less, and the best reaches it", _narrow_one_hot),
+            Check("no descent of width $d$ ends lower, and the best reaches it", _narrow_truncated),
+            Check("one-hot: no descent ends lower, and the best reaches it", _narrow_one_hot),
         ),
         chapter=_BEYOND,
         label="thm-ce-narrow",
     ),
     book_claim("laptop"),
     book_claim("paper"),
-    Claim(
-        "book/counts",
-        "The collapsed classifier does not know the counts",
-        "Under NC1 with affinely independent class means the least-squares classifier is the "
-        "pseudo-inverse of the centred means, whatever the counts.",
-        (Check("W_LS and b_LS do not change with the counts", theory.prop_1_skew_instead),),
-        chapter=_INDUCING,
-        label="thm-in-counts",
-    ),
-    Claim(
-        "book/divergence",
-        "Collapse attains the maximum",
-        "Under label shift the Jensen-Shannon divergence of the features is at most that of the "
-        "labels (data processing); collapse attains it, merged or not, where merged classes share "
-        "their ratio.",
-        (
-            Check("Gaussian mixtures: at most", theory.eq_12_instead),
-            Check("attained as the classes collapse", theory.eq_12_collapse),
-            Check("and with two classes merged", theory.eq_12_merged),
-            Check("but not where the two differ in their ratio", theory.eq_12_unlike),
-        ),
-        chapter=_INDUCING,
-        label="thm-in-js",
-    ),
-    Claim(
-        "book/nearest-angles",
-        "The optimum of L_B",
-        "P ≥ K − 1: the average angle to the nearest other class mean is at most arccos(−1/(K − "
-        "1)), and only simplex ETF directions reach it.",
-        (
-            Check("no configuration is above it", theory.lb_bound),
-            Check("at the optimum all angles are it", theory.lb_optimum),
-        ),
-        chapter=_INDUCING,
-        label="thm-in-lb",
-    ),
-    Claim(
-        "book/equal-norms",
-        "Optimal angles force equal norms",
-        "Centred vectors with the directions of a simplex ETF have one common norm.",
-        (Check("at the optimum of L_B, P ≥ K − 1", theory.lb_equal_norms),),
-        chapter=_INDUCING,
-        label="thm-in-norms",
-    ),
-    Claim(
-        "book/self-dual",
-        "When the classifier is self-dual",
-        "Under NC1 with affinely independent class means, NC3 holds if and only if NC2 does, "
-        "whatever the counts.",
-        (
-            Check("a simplex ETF, counts 500 to 2: NC3", theory.prop_4_instead),
-            Check("other means: no NC3", theory.prop_4_converse),
-        ),
-        chapter=_INDUCING,
-        label="thm-in-nc3",
-    ),
 )

@@ -88,7 +88,7 @@ def _misalignment(record: RunRecord) -> float:
 
 
 _NC2 = "relative misfit of the centred Gram matrix"
-_NC3 = "1 − cosine of classifier and class means"
+_NC3 = "$1 -$ cosine of classifier and class means"
 
 
 def text_claim(profile: Profile) -> Claim:
@@ -145,7 +145,7 @@ def _transition(profile: Profile) -> Evidence | None:
     if not {0.0, math.inf} <= set(shapes):
         return None
     ends = [*shapes[0.0], *(1 - t for t in shapes[math.inf])]
-    return at_most(ends, "largest distance of t from 0 (free bias) and from 1 (no bias)", 0.1)
+    return at_most(ends, "largest distance of $t$ from 0 (free bias) and from 1 (no bias)", 0.1)
 
 
 def book_claim(profile: Profile) -> Claim:
