@@ -368,11 +368,11 @@ def variants(profile: Profile, *, seed: int = 0, **changes: Any) -> dict[str, Ru
 
     On real images all of them in bfloat16, which is half the time where there are instructions for
     it. The code divides :math:`L_W` by K, which is to divide :math:`\lambda_1`; together with its
-    learnable centres these are its two terms exactly. Its script re-weights from epoch 70 on, cuts
-    the learning rate at 115 and 175 (of 200, here in proportion), and warms up for five epochs, in
-    each of which the rate is constant; its linear layer begins with Kaiming's normal weights. Of
-    the two ways to normalise CIFAR's pixels, the one that the profile does not have is a variant
-    too.
+    learnable centres, all of which :math:`L_B` sees, these are its two terms exactly. Its script
+    re-weights from epoch 70 on, cuts the learning rate at 115 and 175 (of 200, here in proportion),
+    and warms up for five epochs, in each of which the rate is constant; its linear layer begins
+    with Kaiming's normal weights. Of the two ways to normalise CIFAR's pixels, the one that the
+    profile does not have is a variant too.
     """
     mixup = _MIXUP if profile == "paper" else 0.0
     precision = "32-true" if profile == "smoke" else "bf16-mixed"
@@ -387,10 +387,15 @@ def variants(profile: Profile, *, seed: int = 0, **changes: Any) -> dict[str, Ru
     choices = {
         "as the paper states it": stated,
         "centres: moving average": switched({"centres": "ema"}),
+        "centres: moving, L_B on all": switched({"centres": "ema-all"}),
         "centres: learnable": switched({"centres": "learnable"}),
+        "centres: learnable, all": switched({"centres": "learnable-all"}),
         "L_W divided by K": switched({"lam_within": within / classes}),
         "both: learnable, L_W / K": switched(
             {"centres": "learnable", "lam_within": within / classes}
+        ),
+        "all three, as the code": switched(
+            {"centres": "learnable-all", "lam_within": within / classes}
         ),
         "without mixup" if mixup else "with mixup": switched(mixup=0.0 if mixup else _MIXUP),
         "weight decay 0.005": switched(weight_decay=WEIGHT_DECAY["printed"]),
