@@ -387,7 +387,7 @@ def variants(profile: Profile, *, seed: int = 0, **changes: Any) -> dict[str, Ru
     choices = {
         "as the paper states it": stated,
         "centres: moving average": switched({"centres": "ema"}),
-        "centres: moving, L_B on all": switched({"centres": "ema-all"}),
+        "centres: moving, all": switched({"centres": "ema-all"}),
         "centres: learnable": switched({"centres": "learnable"}),
         "centres: learnable, all": switched({"centres": "learnable-all"}),
         "L_W divided by K": switched({"lam_within": within / classes}),
