@@ -112,17 +112,17 @@ def _describe_split(split: data.Split, num_classes: int) -> dict[str, Any]:
     }
 
 
-def _difference(written: Any, found: Any, where: str = "the manifest") -> str | None:
+def _difference(written: Any, built: Any, where: str = "the manifest") -> str | None:
     """The first place where the manifest says something else than the data, in words."""
-    if isinstance(written, dict) and isinstance(found, dict):
-        pairs = [(str(key), written.get(key), found.get(key)) for key in {**found, **written}]
-    elif isinstance(written, list) and isinstance(found, list) and len(written) == len(found):
-        pairs = [(str(n), a, b) for n, (a, b) in enumerate(zip(written, found, strict=True))]
-    elif written == found:
+    if isinstance(written, dict) and isinstance(built, dict):
+        pairs = [(str(key), written.get(key), built.get(key)) for key in {**built, **written}]
+    elif isinstance(written, list) and isinstance(built, list) and len(written) == len(built):
+        pairs = [(str(n), a, b) for n, (a, b) in enumerate(zip(written, built, strict=True))]
+    elif written == built:
         return None
     else:
-        begin = _first_difference(written, found)
-        return f"{where} is {_short(written, begin)}, but the data give {_short(found, begin)}"
+        begin = _first_difference(written, built)
+        return f"{where} is {_short(written, begin)}, but the data give {_short(built, begin)}"
     for key, a, b in pairs:
         difference = _difference(a, b, key if where == "the manifest" else f"{where}.{key}")
         if difference is not None:

@@ -56,9 +56,9 @@ def recipe(name: str) -> Recipe | None:
     except ValueError:
         return None
     kind, seed = match["kind"] or "exp", int(match[4] or 0)
-    known = data.info(base.name)
-    n_max = known.train_per_class[0]
-    counts = data.long_tail_counts(known.num_classes, n_max, ratio, kind)
+    entry = data.info(base.name)
+    n_max = entry.train_per_class[0]
+    counts = data.long_tail_counts(entry.num_classes, n_max, ratio, kind)
     if not seed < 2**32:
         raise ValueError(f"seed {seed} must be less than 2**32")
     step = "" if kind == "exp" else f"-{kind}"

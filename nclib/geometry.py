@@ -331,9 +331,9 @@ def pairwise_angles(means: Tensor, *, centre: bool = True) -> Float[Tensor, "K K
     vectors = rescaled_rows(vectors)  # an angle is free of the length of either vector
     unit = vectors / vectors.norm(dim=1, keepdim=True)
     exact = "donot_use_mm_for_euclid_dist"  # a product of matrices would cancel at small angles
-    apart = torch.cdist(unit, unit, compute_mode=exact)
+    difference = torch.cdist(unit, unit, compute_mode=exact)
     together = torch.cdist(unit, -unit, compute_mode=exact)
-    return torch.rad2deg(2 * torch.atan2(apart, together)).fill_diagonal_(0)
+    return torch.rad2deg(2 * torch.atan2(difference, together)).fill_diagonal_(0)
 
 
 def _frame(

@@ -39,10 +39,10 @@ def read_verified(path: Path, md5: str) -> bytes:
         DataError: if the file's MD5 is another; the message names the file and both digests.
     """
     data = path.read_bytes()
-    found = checksum(data, "md5")
-    if found != md5:
+    digest = checksum(data, "md5")
+    if digest != md5:
         raise DataError(
             f"{path} is corrupted or truncated ({len(data):,} bytes): expected MD5 {md5}, "
-            f"found {found}; delete it and build the data set again"
+            f"found {digest}; delete it and build the data set again"
         )
     return data

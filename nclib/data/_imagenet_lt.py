@@ -141,9 +141,9 @@ def read(files: ImageNetLTFiles, root: Path | None = None) -> dict[str, ImageFil
 
 
 def _check(what: str, content: bytes, expected: str) -> None:
-    found = git_blob_id(content)
-    if found != expected:
+    blob = git_blob_id(content)
+    if blob != expected:
         raise DataError(
             f"{what} is not the published one ({len(content):,} bytes): expected git blob "
-            f"{expected}, found {found}"
+            f"{expected}, found {blob}"
         )

@@ -153,12 +153,12 @@ def statistics(name: str, normalisation: Literal["own", "usual"] = "own") -> Sta
     Raises:
         ValueError: if the name is unknown, or no others are usual.
     """
-    known = info(name)
+    entry = info(name)
     if normalisation == "own":
-        return known.pixels
-    if known.usual is None:
-        raise ValueError(f"normalisation is {normalisation!r}, but {known.title} has its own alone")
-    return known.usual
+        return entry.pixels
+    if entry.usual is None:
+        raise ValueError(f"normalisation is {normalisation!r}, but {entry.title} has its own alone")
+    return entry.usual
 
 
 def load(name: str, *, root: Path | None = None, device: torch.device | str = "cpu") -> Dataset:
@@ -173,14 +173,14 @@ def load(name: str, *, root: Path | None = None, device: torch.device | str = "c
         ValueError: if the name is unknown, or the data set is one for ``load_files``.
         DataError: if a file is absent (the message says what to put where) or not the original.
     """
-    known = info(name)
-    if known.read is None:
+    entry = info(name)
+    if entry.read is None:
         raise ValueError(f"{name} is too large for the device: use nclib.data.load_files")
     splits = {
         split: Split(images.to(device), labels.to(device))
-        for split, (images, labels) in known.read(root).items()
+        for split, (images, labels) in entry.read(root).items()
     }
-    return Dataset(known, splits["train"], splits["test"])
+    return Dataset(entry, splits["train"], splits["test"])
 
 
 def load_files(name: str, *, root: Path | None = None) -> FileDataset:
@@ -195,7 +195,7 @@ def load_files(name: str, *, root: Path | None = None) -> FileDataset:
         DataError: if a list or the images are absent (the message says what to put where), or a
             list is not the published one.
     """
-    known = info(name)
-    if known.read_files is None:
+    entry = info(name)
+    if entry.read_files is None:
         raise ValueError(f"{name} fits on the device: use nclib.data.load")
-    return FileDataset(known, **known.read_files(root))
+    return FileDataset(entry, **entry.read_files(root))

@@ -101,8 +101,8 @@ def supervised_contrastive(
         _check.same_dim("targets", targets, queries)
         others.append(unit_rows(targets))
     with torch.autocast(queries.device.type, enabled=False):
-        own = (queries * views).sum(1, keepdim=True)
-        scores = torch.cat([own, queries @ torch.cat(others).T], dim=1) / temperature
+        own_view = (queries * views).sum(1, keepdim=True)
+        scores = torch.cat([own_view, queries @ torch.cat(others).T], dim=1) / temperature
     log_p = scores.log_softmax(1)
     chosen = labels[:, None] == key_labels
     if positives is not None:

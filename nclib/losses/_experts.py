@@ -79,7 +79,7 @@ def ride(
         temperatures = 1 + spread * (classes * numbers / numbers.sum() - 1)
         temperatures = temperatures / temperatures.amax()
     logits = scale * rows.unflatten(1, (experts, classes)) / temperatures
-    own = functional.log_softmax(logits, dim=2)
+    log_p = functional.log_softmax(logits, dim=2)
     mean = functional.log_softmax(logits.detach().mean(1, keepdim=True), dim=2)
-    apart = (mean.exp() * (mean - own)).sum((1, 2)).mean()
-    return total - diversity * temperatures.mean().square() * apart
+    divergence = (mean.exp() * (mean - log_p)).sum((1, 2)).mean()
+    return total - diversity * temperatures.mean().square() * divergence

@@ -246,8 +246,8 @@ def label_aware_smoothing(
     smoothing = tail + (head - tail) * (torch.pi / 2 * place).sin()
     others = smoothing.index_select(0, labels) / (num_classes - 1)
     log_p = functional.log_softmax(logits, dim=1)
-    own = log_p.gather(1, labels[:, None])[:, 0]
-    return -((1 - num_classes * others) * own + others * log_p.sum(1)).mean()
+    log_p_label = log_p.gather(1, labels[:, None])[:, 0]
+    return -((1 - num_classes * others) * log_p_label + others * log_p.sum(1)).mean()
 
 
 def arb(

@@ -246,8 +246,8 @@ def collapse_report(
     pair_variances = (variances[upper[0]] + variances[upper[1]]) / 2
     norms = centred.norm(dim=1)
     cosines = gram / norms[:, None] / norms
-    apart = pair_distances(centred / norms[:, None], cosines)[upper]
-    apart = torch.where((distances == 0) & ~apart.isnan(), 0.0, apart)
+    chords = pair_distances(centred / norms[:, None], cosines)[upper]
+    chords = torch.where((distances == 0) & ~chords.isnan(), 0.0, chords)
 
     return CollapseReport(
         nc1=nc1,
@@ -257,7 +257,7 @@ def collapse_report(
         nc2_norm_cv=float(norms.std(correction=0) / norms.mean()),
         nc2_angle=float((cosines[upper] + 1 / (num_classes - 1)).abs().mean()),
         nc2_etf=etf_distance(gram),
-        nc2_uniformity=float(-apart.log().mean()),
+        nc2_uniformity=float(-chords.log().mean()),
         **_duality(weight, means, span.centre, centred),
         nc4=nc4,
         counts=counts.long().cpu(),

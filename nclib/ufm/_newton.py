@@ -64,9 +64,9 @@ class _Envelope:
         """Divided differences of the clipped singular values: symmetric, skew, and outside."""
         s, c = self.values, self.clipped
         difference, total = s[:, None] - s, s[:, None] + s
-        near = difference.abs() <= 1e-12 * total
+        equal = difference.abs() <= 1e-12 * total
         inside = (s < self.radius).to(s.dtype)
-        symmetric = torch.where(near, inside[:, None] * inside, (c[:, None] - c) / difference)
+        symmetric = torch.where(equal, inside[:, None] * inside, (c[:, None] - c) / difference)
         skew = torch.where(total > 0, (c[:, None] + c) / total, 1.0)
         return symmetric, skew, torch.where(s > 0, c / s, 1.0)
 
@@ -139,10 +139,10 @@ class _NewtonSystem:
         x = x - (bias / weight)[:, None] * problem.roots
         q = envelope.apply(x, (symmetric, skew, outside)) @ u
         left, inner = envelope.left, envelope.right @ u
-        own = 0.5 * (symmetric + skew) @ inner.square()
-        own = own + outside * (1 - inner.square().sum()).clamp(min=0)
+        squares = 0.5 * (symmetric + skew) @ inner.square()
+        squares = squares + outside * (1 - inner.square().sum()).clamp(min=0)
         matrix = -gamma * 0.5 * (symmetric - skew) * torch.outer(inner, inner)
-        matrix.diagonal().add_(1 - gamma * own)
+        matrix.diagonal().add_(1 - gamma * squares)
         core = left.T @ q
         beyond = (q - left @ core) / (1 - gamma * (outside @ inner.square()))
         w = left @ torch.linalg.solve(matrix, core) + beyond
