@@ -60,7 +60,7 @@ _IMAGENET = {"dataset": "imagenet-lt", "imbalance": 256.0, "model": "resnext50"}
 _BALANCED, _DEFERRED = ("ce", "ce-nc"), ("ce-drw", "nc-drw")
 _ABLATION = ("ce-drw", "ce-drw-center", "ce-drw-lw", "ce-drw-lb", "ce-drw-center-lb", "nc-drw")
 
-#: By table, the methods whose networks its authors trained in their own setting: with mixup.
+#: The methods whose networks the authors trained in their own setting, with mixup; by table.
 MIXUP = {
     2: frozenset({"ce", "ce-nc", "mse", "mse-nc"}),
     3: frozenset({"nc-drw", "nc-drw-crt", "etf-dr", "mislas"}),
