@@ -492,6 +492,7 @@ def test_a_model_is_loaded_whatever_the_order_of_its_parts():
         assert_measures(fresh.metrics.compute()["b"])
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [

@@ -357,12 +357,43 @@ def test_an_option_belongs_to_one_stage(own_folders, monkeypatch):
 
 
 def test_an_option_that_is_taken_over_is_the_base_s(monkeypatch):
-    options = METHODS["ldam-drw"].options
-    after = Method("after", "", cross_entropy, base="ldam-drw", post_hoc=prior_removed)
+    options = METHODS["ce-drw"].options
+    after = Method("after", "", cross_entropy, base="ce-drw", post_hoc=prior_removed)
     declare(monkeypatch, dataclasses.replace(after, options={**options, "tau": Option(1.0)}))
-    run = config("after", method_options={"drw_epoch": 1, "scale": 9, "tau": 0.5})
-    base = run.previous().options
-    assert (base["drw_epoch"], base["scale"], "tau" in base) == (1, 9, False)
+    run = config("after", method_options={"drw_epoch": 1, "beta": 0.9, "tau": 0.5})
+    assert run.previous().options == {"drw_epoch": 1, "beta": 0.9}
+
+
+@pytest.mark.parametrize("base", ["ldam-drw", "etf-dr"])
+def test_a_classifier_of_another_kind_is_not_adjusted(monkeypatch, base):
+    """A linear layer in its place would give other scores, even where nothing is adjusted."""
+    declare(monkeypatch, dataclasses.replace(METHODS["tau-norm"], name="after", base=base))
+    with pytest.raises(ValueError, match=f"the head of its base '{base}' is '(cosine|etf)'"):
+        config("after")
+
+
+def test_learnable_centres_move_alike_with_either_pull():
+    """On a balanced batch, by 1/K of the way to the batch's means in a step."""
+    classes, per_class, lam = 4, 3, 0.01
+    labels = torch.arange(classes).repeat(per_class)
+    features = torch.randn(len(labels), 8, generator=torch.Generator().manual_seed(1))
+    means, _ = losses.class_means(features, labels, classes)
+    network = models.build("mlp", (1, 8, 8), classes, width=8, feature_layer="native")
+    for name, strengths in (
+        ("ce-drw-lw", {"lam_within": lam}),
+        ("ce-drw-center", {"lam_center": classes * lam}),
+    ):
+        options = METHODS[name].resolve({**strengths, "centres": "learnable"}, 10)
+        draws = torch.Generator().manual_seed(0)
+        counts = torch.full((classes,), 9)
+        objective = MethodObjective(METHODS[name], options, network, counts, draws, epochs=10)
+        (optimizer,) = objective.optimizers()
+        before = objective.centres.free.detach().clone()
+        outputs = models.Outputs(features, torch.zeros(len(labels), classes))
+        objective([outputs], Targets(labels), network.head, 0).backward()
+        optimizer.step()
+        expected = before + (means - before) / classes
+        torch.testing.assert_close(objective.centres.free.detach(), expected)
 
 
 def test_stages_chain_in_two_networks_of_branches(monkeypatch):

@@ -44,6 +44,12 @@ def test_published_runs_keep_their_ids_and_their_first_weights(network):
         assert weights @ places == pytest.approx(network["projection"], rel=1e-6)
 
 
+def test_no_published_run_is_left_out():
+    assert {r for network in FIRST_WEIGHTS for r in network["runs"]} == {
+        record.id for record in ledger.records()
+    }
+
+
 def test_published_second_stages_start_from_the_runs_that_they_started_from():
     """The ids of those runs when the second stages were published."""
     configs = [published(run_id) for network in FIRST_WEIGHTS for run_id in network["runs"]]

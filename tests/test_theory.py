@@ -222,6 +222,7 @@ def test_weight_norm_is_the_inverse_height_over_the_other_means():
     assert torch.allclose(weight[0], torch.tensor([0.0, 0.5]).double())
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize(
     ("means", "counts", "within", "message"),
     [
@@ -313,6 +314,7 @@ def test_mixture_divergence_does_not_depend_on_orientation_or_grid():
     assert first == pytest.approx(second, abs=1e-7)
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

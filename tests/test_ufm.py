@@ -739,4 +739,4 @@ def test_newton_stays_at_the_critical_point_where_it_starts() -> None:
 
 def test_no_critical_point_is_reported() -> None:
     with pytest.raises(ufm.ConvergenceError, match="no critical point to within tol = 1e-300"):
-        ufm.critical_point(np.eye(2), [1, 1], lam_w=0.1, lam_h=0.1, lam_b=0.1, tol=1e-300)
+        ufm.critical_point(torch.eye(2), [1, 1], lam_w=0.1, lam_h=0.1, lam_b=0.1, tol=1e-300)

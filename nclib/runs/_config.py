@@ -286,8 +286,15 @@ class RunConfig(BaseModel):
                 f"feature_dim is {self.feature_dim}, but model {self.model!r} of width "
                 f"{self.width} has native features of dimension {native}"
             )
+        adjusted = False
         while method.base is not None:  # the first stage builds the network
+            adjusted = adjusted or method.post_hoc is not None
             method = methods.get(method.base)
+        if adjusted and method.head != "linear":
+            raise ValueError(
+                f"method {self.method!r} adjusts a linear classifier after training, but the head "
+                f"of its base {method.name!r} is {method.head!r}"
+            )
         if method.head != "linear":
             why = f"the head of method {method.name!r} is {method.head!r}"
             self._require_defaults("head_init", why=why)

@@ -66,7 +66,9 @@ class MethodObjective(Objective):
         dim = weight_and_bias(network.head)[0].shape[1]
         self.centres: ClassCentres | None = None
         if self.terms:
-            strength = float(options.get("lam_within", options.get("lam_center", 0.0)))
+            # On a balanced batch the center loss, a batch mean, pulls K times less than L_W.
+            center = float(options.get("lam_center", 0.0)) / len(counts)
+            strength = float(options.get("lam_within", center))
             kind = str(options["centres"])
             self.centres = ClassCentres(kind, len(counts), dim, generator, strength)
         self.contrast: MomentumContrast | None = None
