@@ -696,8 +696,8 @@ RESULTS = (
         "book/nonnegative",
         "Non-negative features",
         r"One-hot labels, balanced, MSE, any $\lambda_b$, regularisation below the threshold of "
-        "the theorem: over features without negative entries the optimum is an orthogonal frame, each "
-        "coordinate being active for at most one class.",
+        "the theorem: over features without negative entries the optimum is an orthogonal frame, "
+        "each coordinate being active for at most one class.",
         (
             Check(
                 "no projected descent is below its objective, and one gets there",
