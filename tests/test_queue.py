@@ -73,6 +73,7 @@ def holder(run):
 
 
 @LINUX
+@pytest.mark.unchecked  # thousands of steps
 def test_sigterm_saves_every_run_and_the_same_command_goes_on(tmp_path):
     runs = [config(seed=seed) for seed in (1, 2)]
     grid = written(tmp_path / "grid.json", *runs)

@@ -106,6 +106,7 @@ def assert_same(found, run):
         np.testing.assert_array_equal(found.arrays[name], array.astype(np.float32))
 
 
+@pytest.mark.unchecked  # thousands of steps
 def test_a_run_ended_twice_at_random_steps_goes_on_to_the_same_bits(tmp_path):
     every = {"measure_every": 20, "evaluate_every": 20}
     run = config(epochs=20, width=256, method_options={"centres": "learnable"}, **every)
