@@ -495,6 +495,13 @@ def test_tau_normalisation_is_its_formula(tau):
     )
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-25, 1e20, 1e30])
+def test_tau_normalisation_is_right_at_any_scale(scale):
+    weight = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
+    expected = torch.tensor([[0.6, 0.8], [0.0, 1.0]])
+    torch.testing.assert_close(models.tau_normalise(scale * weight, 1.0), expected)
+
+
 def test_tau_outside_its_range_is_refused():
     with pytest.raises(ValueError, match=r"tau is 1.5.*\[0, 1\]"):
         models.tau_normalise(torch.eye(2), 1.5)

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from nclib import geometry
 from nclib._names import unknown
+from nclib._scale import power_of_two
 
 Head = Callable[[int, int, bool], nn.Module]
 
@@ -219,7 +220,8 @@ def tau_normalise(weight: Float[Tensor, "K P"], tau: float = 1.0) -> Float[Tenso
     """
     if not 0 <= tau <= 1:
         raise ValueError(f"tau is {tau}, expected in [0, 1]")
-    return weight / weight.norm(dim=1, keepdim=True) ** tau
+    unit = power_of_two(weight.abs().amax(1, keepdim=True))  # squares of it neither vanish nor end
+    return weight / (unit * (weight / unit).norm(dim=1, keepdim=True)) ** tau
 
 
 def _cosines(features: Tensor, weight: Tensor) -> Tensor:
