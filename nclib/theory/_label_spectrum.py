@@ -82,9 +82,14 @@ class LabelMoment:
         return self.kappa_min / self.kappa_balanced if self.kappa_balanced > 0 else math.nan
 
     @cached_property
+    def covariance_eigenvalues(self) -> Float[Tensor, " M"]:
+        """The K - 1 eigenvalues of ``covariance`` across the contrasts, ascending."""
+        return self._across_contrasts(self.covariance)
+
+    @property
     def covariance_kappa_min(self) -> float:
-        r"""The least eigenvalue of ``covariance`` across the contrasts."""
-        return float(self._across_contrasts(self.covariance)[0])
+        r""":math:`\kappa^{\min}` of the covariance, at most that of the moment."""
+        return float(self.covariance_eigenvalues[0])
 
     def is_isotropic(self, tol: float = 1e-9) -> bool:
         r"""Whether :math:`\tilde M = \kappa^{bal} P`: no contrast is weaker than another.
@@ -172,21 +177,7 @@ def label_spectrum(labels: Any, counts: Any = None) -> LabelSpectrum:
     >>> moment.multiplicity, moment.count, moment.is_isotropic(), round(moment.kappa_min, 9)
     (3, 7, True, 0.285714286)
     """
-    table = read_labels(labels, counts)
-    num_classes = table.rows.shape[1]
-    entries = []
-    for m in np.unique(table.multiplicities).tolist():
-        supports, weights = table.of_size(m)
-        total = float(weights.sum())
-        moment = torch.from_numpy(_co_occurrence(supports, weights, num_classes)) / total
-        balanced = m * (num_classes - m) / (num_classes * (num_classes - 1))
-        entries.append(LabelMoment(m, _plain(total), moment, balanced))
-    spectrum = LabelSpectrum(entries)
-    spectrum.num_classes = num_classes
-    spectrum.skipped = _plain(table.skipped)
-    has = np.bincount(table.rows.indices, minlength=num_classes)
-    spectrum.absent = tuple(np.flatnonzero(has == 0).tolist())
-    return spectrum
+    return spectrum_of(read_labels(labels, counts))
 
 
 class LabelTable(NamedTuple):
@@ -202,6 +193,24 @@ class LabelTable(NamedTuple):
         chosen = np.flatnonzero(self.multiplicities == m)
         starts = self.rows.indptr[chosen].astype(np.int64)
         return self.rows.indices[starts[:, None] + np.arange(m)], self.counts[chosen]
+
+
+def spectrum_of(table: LabelTable) -> LabelSpectrum:
+    """``label_spectrum`` of labels that have been checked."""
+    num_classes = table.rows.shape[1]
+    entries = []
+    for m in np.unique(table.multiplicities).tolist():
+        supports, weights = table.of_size(m)
+        total = float(weights.sum())
+        moment = torch.from_numpy(_co_occurrence(supports, weights, num_classes)) / total
+        balanced = m * (num_classes - m) / (num_classes * (num_classes - 1))
+        entries.append(LabelMoment(m, _plain(total), moment, balanced))
+    spectrum = LabelSpectrum(entries)
+    spectrum.num_classes = num_classes
+    spectrum.skipped = _plain(table.skipped)
+    has = np.bincount(table.rows.indices, minlength=num_classes)
+    spectrum.absent = tuple(np.flatnonzero(has == 0).tolist())
+    return spectrum
 
 
 def read_labels(labels: Any, counts: Any = None) -> LabelTable:
