@@ -11,13 +11,20 @@ draw unless ``-seedN`` asks for another. For ImageNet-LT put the published train
 validation and test lists ship.
 """
 
-from data_recipes import cifar, digits, imagenet_lt, long_tailed
+from data_recipes import canvases, cifar, digits, imagenet_lt, long_tailed
 from data_recipes._recipe import Recipe, manifest_path
 from nclib._names import unknown
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
-    for recipe in (digits.DIGITS, cifar.CIFAR10, cifar.CIFAR100, imagenet_lt.IMAGENET_LT)
+    for recipe in (
+        digits.DIGITS,
+        cifar.CIFAR10,
+        cifar.CIFAR100,
+        imagenet_lt.IMAGENET_LT,
+        canvases.CANVAS_DIGITS,
+        canvases.CANVAS_CIFAR10,
+    )
 }
 
 

@@ -102,6 +102,16 @@ def whole(name: str) -> Callable[[Path], dict[str, Any]]:
     return lambda root: {"splits": splits_of(data.load(name, root=root))}
 
 
+def canvases(name: str) -> Callable[[Path], dict[str, Any]]:
+    """The content of a recipe whose data are those that ``nclib.data.load_canvases`` gives."""
+
+    def content(root: Path) -> dict[str, Any]:
+        made = data.load_canvases(name, root=root)
+        return {"splits": {split: part.manifest() for split, part in made.items()}}
+
+    return content
+
+
 def _describe_split(split: data.Split, num_classes: int) -> dict[str, Any]:
     labels = split.labels.to(torch.uint8)
     return {

@@ -138,7 +138,7 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     ("changes", "message"),
     [
         ({"dataset": "cifar10"}, "cifar10"),  # which is not there
-        ({"dataset": "cifar11"}, "did you mean cifar10 or cifar100?"),
+        ({"dataset": "cifar11"}, "did you mean cifar10 or cifar100 or canvas-cifar10?"),
         ({"model": "resnet-32"}, "did you mean resnet32"),
         ({"method": "nc-drv"}, "did you mean nc-drw"),
         ({"method": "nc-drw", "method_options": {"lam_within": -1}}, "lam_within is -1, expected"),

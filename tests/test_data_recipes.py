@@ -94,13 +94,15 @@ def test_the_list_names_every_data_set_and_whether_it_is_built():
     code, output = command("list")
     assert code == 0
     lines = [line.split() for line in output.splitlines()]
-    assert [line[:2] for line in lines[1:5]] == [
+    assert [line[:2] for line in lines[1:7]] == [
         ["digits", "built"],
         ["cifar10", "not"],
         ["cifar100", "not"],
         ["imagenet-lt", "not"],
+        ["canvas-digits", "not"],
+        ["canvas-cifar10", "not"],
     ]
-    assert [line[0] for line in lines[5:-1]] == list(long_tailed.USUAL)
+    assert [line[0] for line in lines[7:-1]] == list(long_tailed.USUAL)
     assert "BASE-lt-RATIO" in output.splitlines()[-1]
 
 
@@ -121,7 +123,7 @@ def test_what_cannot_be_built_does_not_keep_the_others_from_it(monkeypatch):
         return {}
 
     monkeypatch.setattr(data_recipes.Recipe, "describe", describe)
-    for name in ("cifar10", "cifar100"):
+    for name in ("cifar10", "cifar100", "canvas-cifar10"):
         empty = dataclasses.replace(RECIPES[name], fetch=lambda root: None)
         monkeypatch.setitem(RECIPES, name, empty)
         monkeypatch.setitem(long_tailed.BASES, name, empty)

@@ -261,7 +261,8 @@ def test_a_configuration_is_read_from_its_file(tmp_path):
         ("[]", "valid dictionary"),
         (
             '{"paper": "x", "profile": "smoke", "dataset": "cifar11", "epochs": 0}',
-            "dataset: unknown data set 'cifar11'; did you mean cifar10 or cifar100?; "
+            "dataset: unknown data set 'cifar11'; did you mean cifar10 or cifar100 or "
+            "canvas-cifar10?; "
             "epochs: got 0, expected at least 1",
         ),
         (

@@ -4,7 +4,10 @@ Sets too large for the device are streamed from their files instead: ``load_file
 """
 
 from nclib.data._batches import augment, batches, mixup, per_class_subset, to_float
+from nclib.data._canvas_sets import CANVAS_PRESETS
+from nclib.data._canvases import PLACEMENTS, Canvases, Layout, canvases, lay_out, paint
 from nclib.data._files import DataError, checksum, data_root
+from nclib.data._info import Dataset, DatasetInfo, FileDataset, Split, Statistics
 from nclib.data._long_tail import (
     LONG_TAIL_KINDS,
     long_tail_counts,
@@ -12,48 +15,49 @@ from nclib.data._long_tail import (
     long_tailed,
 )
 from nclib.data._samplers import SAMPLERS, Sampler, epoch_length, sampler
-from nclib.data._sets import (
-    DATASETS,
-    Dataset,
-    DatasetInfo,
-    FileDataset,
-    Split,
-    Statistics,
-    info,
-    load,
-    load_files,
-    statistics,
-)
+from nclib.data._sets import DATASETS, info, load, load_canvases, load_files, statistics
 from nclib.data._stream import AUGMENTATIONS, ImageFiles, Stream
+from nclib.data._supports import SupportTable, all_supports, support_table
 
 __all__ = [
     "AUGMENTATIONS",
+    "CANVAS_PRESETS",
     "DATASETS",
     "LONG_TAIL_KINDS",
+    "PLACEMENTS",
     "SAMPLERS",
+    "Canvases",
     "DataError",
     "Dataset",
     "DatasetInfo",
     "FileDataset",
     "ImageFiles",
+    "Layout",
     "Sampler",
     "Split",
     "Statistics",
     "Stream",
+    "SupportTable",
+    "all_supports",
     "augment",
     "batches",
+    "canvases",
     "checksum",
     "data_root",
     "epoch_length",
     "info",
+    "lay_out",
     "load",
+    "load_canvases",
     "load_files",
     "long_tail_counts",
     "long_tail_indices",
     "long_tailed",
     "mixup",
+    "paint",
     "per_class_subset",
     "sampler",
     "statistics",
+    "support_table",
     "to_float",
 ]

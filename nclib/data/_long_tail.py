@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nclib import _check
 from nclib._names import unknown
-from nclib.data._sets import Dataset, Split
+from nclib.data._info import Dataset, Split
 
 #: Shapes of the imbalance: an exponential profile, or two levels.
 LONG_TAIL_KINDS = ("exp", "step")

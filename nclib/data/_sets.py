@@ -2,69 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
-from jaxtyping import Int64, UInt8
-from torch import Tensor
 
 from nclib._names import unknown
+from nclib._options import Value
 from nclib.data import _cifar, _imagenet_lt
-from nclib.data._stream import ImageFiles
-
-Tensors = dict[str, tuple[Tensor, Tensor]]
-
-
-class Statistics(NamedTuple):
-    """Mean and deviation of each channel, of pixels scaled to [0, 1]."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-class Split(NamedTuple):
-    """Images and labels on one device."""
-
-    images: UInt8[Tensor, "N C H W"]
-    labels: Int64[Tensor, " N"]
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What is known of a data set before it is read."""
-
-    name: str
-    title: str
-    num_classes: int
-    shape: tuple[int, int, int]  # channels, height, width
-    train_per_class: tuple[int, int]  # smallest and largest class
-    pixels: Statistics  # over the training set
-    read: Callable[[Path | None], Tensors] | None = None  # None: too large for the device
-    read_files: Callable[[Path | None], dict[str, ImageFiles]] | None = None  # the images by path
-    usual: Statistics | None = None  # what most code takes in their place, if it does
-    augmentable: bool = True  # flips and crops keep what an image shows
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A data set on a device."""
-
-    info: DatasetInfo
-    train: Split
-    test: Split
-
-
-@dataclass(frozen=True)
-class FileDataset:
-    """A data set whose images stay in their files; ``Stream`` reads them."""
-
-    info: DatasetInfo
-    train: ImageFiles
-    validation: ImageFiles
-    test: ImageFiles
+from nclib.data._canvas_sets import canvas_set
+from nclib.data._canvases import Canvases
+from nclib.data._info import Dataset, DatasetInfo, FileDataset, Split, Statistics, Tensors
 
 
 def _read_digits(root: Path | None = None) -> Tensors:
@@ -85,29 +34,33 @@ def _read_digits(root: Path | None = None) -> Tensors:
 # Cao et al.'s (LDAM-DRW) has them for CIFAR-100 too.
 _CIFAR = Statistics((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
 
+_DIGITS = DatasetInfo(
+    name="digits",
+    title="scikit-learn digits",
+    num_classes=10,
+    shape=(1, 8, 8),
+    train_per_class=(140, 147),
+    pixels=Statistics((0.01915,), (0.02359,)),
+    read=_read_digits,
+    augmentable=False,
+)
+
+_CIFAR10 = DatasetInfo(
+    name="cifar10",
+    title="CIFAR-10",
+    num_classes=10,
+    shape=(3, 32, 32),
+    train_per_class=(5000, 5000),
+    pixels=Statistics((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    read=lambda root: _cifar.read(_cifar.CIFAR10, root),
+    usual=_CIFAR,
+)
+
 DATASETS = {
     data.name: data
     for data in (
-        DatasetInfo(
-            name="digits",
-            title="scikit-learn digits",
-            num_classes=10,
-            shape=(1, 8, 8),
-            train_per_class=(140, 147),
-            pixels=Statistics((0.01915,), (0.02359,)),
-            read=_read_digits,
-            augmentable=False,
-        ),
-        DatasetInfo(
-            name="cifar10",
-            title="CIFAR-10",
-            num_classes=10,
-            shape=(3, 32, 32),
-            train_per_class=(5000, 5000),
-            pixels=Statistics((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-            read=lambda root: _cifar.read(_cifar.CIFAR10, root),
-            usual=_CIFAR,
-        ),
+        _DIGITS,
+        _CIFAR10,
         DatasetInfo(
             name="cifar100",
             title="CIFAR-100",
@@ -127,19 +80,46 @@ DATASETS = {
             pixels=Statistics((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
             read_files=lambda root: _imagenet_lt.read(_imagenet_lt.IMAGENET_LT, root),
         ),
+        canvas_set(
+            _DIGITS,
+            "canvases of digits",
+            single=78,
+            pair=5,
+            test_single=16,
+            test_pair=1,
+            placement="wrapped-corners",
+            shift=1,
+        ),
+        canvas_set(
+            _CIFAR10,
+            "canvases of CIFAR-10",
+            single=3100,
+            pair=200,
+            test_single=800,
+            test_pair=50,
+            placement="corners",
+            shift=7,
+        ),
     )
 }
 
 
-def info(name: str) -> DatasetInfo:
-    """What is known of the data set of that name.
+def info(name: str, options: Mapping[str, Value] | None = None) -> DatasetInfo:
+    """What is known of the data set of that name, with its options.
+
+    Args:
+        name: a key of ``DATASETS``.
+        options: those that differ from their defaults, which the entry's ``options`` name.
 
     Raises:
-        ValueError: if the name is unknown; the near matches are listed.
+        ValueError: if the name or an option is unknown (near matches are listed), or an option is
+            out of range.
     """
     if name not in DATASETS:
         raise unknown("data set", name, DATASETS)
-    return DATASETS[name]
+    entry = DATASETS[name]
+    values = entry.resolve(options or {})
+    return entry if entry.configure is None else entry.configure(values)
 
 
 def statistics(name: str, normalisation: Literal["own", "usual"] = "own") -> Statistics:
@@ -147,8 +127,9 @@ def statistics(name: str, normalisation: Literal["own", "usual"] = "own") -> Sta
 
     Args:
         name: a key of ``DATASETS``.
-        normalisation: ``own``: mean and deviation of all training pixels; ``usual``: for CIFAR, the
-            constants of most published code, whose deviation is the mean one within an image.
+        normalisation: ``own``: mean and deviation of all training pixels, of canvases those of the
+            images that they are composed of; ``usual``: for CIFAR, the constants of most published
+            code, whose deviation is the mean one within an image.
 
     Raises:
         ValueError: if the name is unknown, or no others are usual.
@@ -161,19 +142,27 @@ def statistics(name: str, normalisation: Literal["own", "usual"] = "own") -> Sta
     return entry.usual
 
 
-def load(name: str, *, root: Path | None = None, device: torch.device | str = "cpu") -> Dataset:
+def load(
+    name: str,
+    *,
+    root: Path | None = None,
+    device: torch.device | str = "cpu",
+    options: Mapping[str, Value] | None = None,
+) -> Dataset:
     """The data set as tensors on a device.
 
     Args:
         name: a key of ``DATASETS``.
         root: folder that holds the data sets; None: ``NCLIB_DATA``, or the user's data folder.
         device: where the tensors go.
+        options: those that differ from their defaults; of canvases, see ``load_canvases``.
 
     Raises:
-        ValueError: if the name is unknown, or the data set is one for ``load_files``.
+        ValueError: if the name or an option is unknown, an option is out of range, or the data set
+            is one for ``load_files``.
         DataError: if a file is absent (the message says what to put where) or not the original.
     """
-    entry = info(name)
+    entry = info(name, options)
     if entry.read is None:
         raise ValueError(f"{name} is too large for the device: use nclib.data.load_files")
     splits = {
@@ -181,6 +170,57 @@ def load(name: str, *, root: Path | None = None, device: torch.device | str = "c
         for split, (images, labels) in entry.read(root).items()
     }
     return Dataset(entry, splits["train"], splits["test"])
+
+
+def load_canvases(
+    name: str,
+    *,
+    root: Path | None = None,
+    device: torch.device | str = "cpu",
+    options: Mapping[str, Value] | None = None,
+) -> dict[str, Canvases]:
+    r"""The splits ``train`` and ``test`` of a set of canvases, with labels, tiles and boxes.
+
+    The images are those of ``load``, here made on the device. Training canvases are made of
+    training images, test canvases of test images. The options, and their values for the published
+    constructions in ``CANVAS_PRESETS``:
+
+    - ``single``, ``pair``, ``triple``: canvases of each class alone, of each two and of each three
+      classes. By default ML-CIFAR10's 3,100 and 200, which use no image twice; for digits 78 and 5,
+      the same ratio;
+    - ``single_ratio``: of the largest class (the first) to the smallest among the canvases of one
+      label, which fall exponentially, as ``long_tail_counts`` says; ``single`` is the largest;
+    - ``pair_ratio``: r; the pairs {k, l} with (k + l) mod 3 = 0, 1, 2 have n,
+      :math:`\lfloor n/\sqrt r \rfloor` and :math:`\lfloor n/r \rfloor` canvases, n being
+      ``pair``; each class has about as many of one kind as any other;
+    - ``test_single``, ``test_pair``, ``test_triple``: the same of the test split;
+      ``test_ratios``: ``balanced`` label sets there, or the ratios of ``training``;
+    - ``placement`` and ``shift``: of the tiles, as :func:`lay_out` says. By default the corners of
+      ML-CIFAR10 moved by up to 7 pixels; for digits those of ML-MNIST, wrapped around the border by
+      up to 1 pixel of 8 (6 of 28 there);
+    - ``tile``: side of a tile, to which images are averaged down; it divides theirs;
+    - ``height``, ``width``: of a canvas; by default twice the side of an image;
+    - ``canvas_seed``: of all draws for training; the test split has the next one.
+
+    Args:
+        name: ``canvas-digits`` or ``canvas-cifar10``.
+        root: folder that holds the data sets; None: ``NCLIB_DATA``, or the user's data folder.
+        device: where the canvases are made.
+        options: those that differ from their defaults.
+
+    Raises:
+        ValueError: if the data set is not one of canvases, and as ``load`` does.
+        DataError: as ``load`` does.
+
+    >>> made = load_canvases("canvas-digits", options={"pair": 0})
+    >>> made["train"].layout.labels.sum(0).tolist() == [78] * 10
+    True
+    """
+    entry = info(name, options)
+    if entry.compose is None:
+        names = ", ".join(name for name, other in DATASETS.items() if other.compose is not None)
+        raise ValueError(f"{name} has no canvases: expected one of {names}")
+    return entry.compose(root, device)
 
 
 def load_files(name: str, *, root: Path | None = None) -> FileDataset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -11,9 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from nclib._names import unknown
-
-Value = float | str
+from nclib import _options
+from nclib._options import Value
 
 
 class Embedded(NamedTuple):
@@ -63,7 +61,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Option:
+class Option(_options.Option):
     """A number or a word that a method takes.
 
     Attributes:
@@ -72,44 +70,29 @@ class Option:
         high: largest number.
         choices: the words; none: it is a number.
         whole: whether it is a whole number.
-        epoch: whether it is an epoch of the (first) schedule, counted from 0.
         added: whether it came after the method had published records: ids omit it at its default,
             which is what those records did.
+        epoch: whether it is an epoch of the (first) schedule, counted from 0.
     """
 
     default: Value | Callable[[int], float]
-    low: float = 0.0
-    high: float = math.inf
-    choices: tuple[str, ...] = ()
-    whole: bool = False
     epoch: bool = False
-    added: bool = False
 
-    def parse(self, name: str, value: Value, epochs: int) -> Value:
-        """The value itself.
+    def parse(self, name: str, value: Value, epochs: int = 1) -> Value:
+        """The value itself, in a schedule of so many epochs.
 
         Raises:
             ValueError: if it is out of range, naming the option, the value and the range.
         """
-        if self.choices:
-            if value not in self.choices:
+        if self.epoch and not isinstance(value, str):
+            if not 0 <= value < epochs:
                 raise ValueError(
-                    f"option {name} is {value!r}, expected one of {', '.join(self.choices)}"
+                    f"option {name} is {value:g}, beyond the schedule: expected 0 to {epochs - 1} "
+                    f"(epochs is {epochs})"
                 )
-            return value
-        if isinstance(value, str):
-            raise ValueError(f"option {name} is {value!r}, expected a number")
-        if self.epoch and not 0 <= value < epochs:
-            raise ValueError(
-                f"option {name} is {value:g}, beyond the schedule: expected 0 to {epochs - 1} "
-                f"(epochs is {epochs})"
-            )
-        if not self.low <= value <= self.high or not math.isfinite(value):
-            above = "or more" if self.high == math.inf else f"to {self.high:.10g}"
-            raise ValueError(f"option {name} is {value:g}, expected {self.low:g} {above}")
-        if (self.whole or self.epoch) and value != int(value):
-            raise ValueError(f"option {name} is {value:g}, expected a whole number")
-        return float(value)
+            if value != int(value):
+                raise ValueError(f"option {name} is {value:g}, expected a whole number")
+        return super().parse(name, value)
 
 
 @dataclass(frozen=True)
@@ -256,11 +239,7 @@ class Method:
         Raises:
             ValueError: if an option is unknown (near matches are listed) or out of range.
         """
-        for name in given:
-            if name not in self.options:
-                if not self.options:
-                    raise ValueError(f"method {self.name!r} takes no options, got {name!r}")
-                raise unknown(f"option of method {self.name!r}:", name, self.options)
+        _options.check_names(f"method {self.name!r}", given, self.options)
         values: dict[str, Value] = {}
         for name, option in sorted(self.options.items()):
             default = option.default(epochs) if callable(option.default) else option.default
@@ -278,8 +257,4 @@ class Method:
 
     def spelt_out(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """The options that an id names: all but those that were added later, at their default."""
-        return {
-            name: value
-            for name, value in values.items()
-            if not (self.options[name].added and value == self.options[name].default)
-        }
+        return _options.spelt_out(self.options, values)

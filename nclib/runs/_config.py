@@ -82,8 +82,8 @@ class RunConfig(BaseModel):
     without touching the id of any published record, provided that its default keeps the old
     behaviour; for the same reason a default, once published, never changes. Options of the encoding
     are spelt out, defaults too, unless that is None: one that is added later defaults to None.
-    Options of the method are all spelt out, but for those that a method took on after it had
-    published records (``Option.added``).
+    Options of the method and of the data set are all spelt out, but for those that came after
+    records without them were published (``Option.added``).
 
     Raises:
         pydantic.ValidationError: (a ValueError) naming each field that is refused, its value and
@@ -100,6 +100,9 @@ class RunConfig(BaseModel):
     profile: Profile  #: Scale of the run.
 
     dataset: _Dataset  #: A key of ``nclib.data.DATASETS``.
+    dataset_options: tuple[
+        tuple[str, float | str], ...
+    ] = ()  #: Its options; a mapping is accepted.
     per_class: int | None = None  #: Training images a class, drawn with the seed; None: all.
     imbalance: _Ratio = 1.0  #: Largest class over smallest, of the long-tailed training set.
     imbalance_kind: Literal["exp", "step"] = "exp"  #: How class sizes fall.
@@ -163,7 +166,7 @@ class RunConfig(BaseModel):
             raise ValueError(f"got {value}, which is neither a number nor a name")
         return value
 
-    @field_validator("encoding_options", "method_options", mode="before")
+    @field_validator("dataset_options", "encoding_options", "method_options", mode="before")
     @classmethod
     def _as_items(cls, options: Any, info: ValidationInfo) -> Any:
         """Sorted pairs: hashable, and in one form whatever the order."""
@@ -177,6 +180,17 @@ class RunConfig(BaseModel):
                 expected = "a number" if str not in kinds else "a number or a name"
                 raise ValueError(f"{name} is {value!r}, expected {expected}")
         return pairs
+
+    @field_validator("dataset_options")
+    @classmethod
+    def _options_of_the_data_set(
+        cls, options: tuple[tuple[str, float | str], ...], info: ValidationInfo
+    ) -> tuple[tuple[str, float | str], ...]:
+        """All of them with their values, as of the method."""
+        if "dataset" not in info.data:  # refused by name already
+            return options
+        entry = data.info(info.data["dataset"], dict(options))
+        return tuple(entry.resolve(dict(options)).items())
 
     @field_validator("encoding_options")
     @classmethod
@@ -207,7 +221,7 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        info = data.info(self.dataset)
+        info = data.info(self.dataset, dict(self.dataset_options))
         data.statistics(self.dataset, self.normalisation)
         smallest = info.train_per_class[0]
         if self.per_class is not None and not 1 <= self.per_class <= smallest:
@@ -262,6 +276,12 @@ class RunConfig(BaseModel):
             self._require_defaults("warmup_by", why="warmup_epochs is 0")
 
     def _check_imbalance(self, info: data.DatasetInfo) -> None:
+        if info.task == "multi_label" and (self.imbalance != 1 or self.per_class is not None):
+            raise ValueError(
+                f"{info.title} have several labels an image: imbalance is {self.imbalance:g} and "
+                f"per_class is {self.per_class}, expected 1 and None (dataset_options say how many "
+                f"images there are)"
+            )
         if info.read is None and (self.imbalance != 1 or self.per_class is not None):
             raise ValueError(
                 f"{info.title} is streamed whole: imbalance is {self.imbalance:g} and per_class "
@@ -382,11 +402,14 @@ class RunConfig(BaseModel):
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces, and only the fields that are not the default."""
         fields = {}
-        spelt_out = methods.get(self.method).spelt_out(self.options)
+        of_method = methods.get(self.method).spelt_out(self.options)
+        of_data = data.info(self.dataset).spelt_out(dict(self.dataset_options))
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             if name == "method_options":
-                value = tuple(spelt_out.items())
+                value = tuple(of_method.items())
+            elif name == "dataset_options":
+                value = tuple(of_data.items())
             if value != field.get_default():
                 fields[name] = _canonical(value)
         return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -399,11 +422,13 @@ class RunConfig(BaseModel):
     def replace(self, **changes: Any) -> Self:
         """The same configuration with some fields changed, validated anew.
 
-        Another encoding, or method, starts from its own options.
+        Another data set, encoding, or method starts from its own options.
         """
         fields = self.model_dump()
         if changes.get("method", self.method) != self.method:
             del fields["method_options"]
+        if changes.get("dataset", self.dataset) != self.dataset:
+            del fields["dataset_options"]
         if changes.get("encoding", self.encoding) != self.encoding:
             del fields["encoding_options"]
         return type(self).model_validate({**fields, **changes})

@@ -49,5 +49,5 @@ def _shortly(config: RunConfig) -> str:
 
 
 def _choices(config: RunConfig) -> dict[str, Any]:
-    fields = config.model_dump(exclude={"seed", "method_options"})
-    return {**fields, **config.options}
+    fields = config.model_dump(exclude={"seed", "dataset_options", "method_options"})
+    return {**fields, **dict(config.dataset_options), **config.options}

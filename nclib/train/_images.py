@@ -53,7 +53,7 @@ class InMemory:
     """Images that live on the device."""
 
     def __init__(self, config: RunConfig, device: torch.device) -> None:
-        dataset = data.load(config.dataset, device=device)
+        dataset = data.load(config.dataset, device=device, options=dict(config.dataset_options))
         if config.imbalance > 1:
             dataset = data.long_tailed(
                 dataset, config.imbalance, kind=config.imbalance_kind, seed=config.subset_seed
