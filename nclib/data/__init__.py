@@ -5,6 +5,7 @@ Sets too large for the device are streamed from their files instead: ``load_file
 
 from nclib.data._batches import augment, batches, mixup, per_class_subset, to_float
 from nclib.data._files import DataError, checksum, data_root
+from nclib.data._labels import Labels, class_counts
 from nclib.data._long_tail import (
     LONG_TAIL_KINDS,
     long_tail_counts,
@@ -36,6 +37,7 @@ __all__ = [
     "DatasetInfo",
     "FileDataset",
     "ImageFiles",
+    "Labels",
     "Sampler",
     "Split",
     "Statistics",
@@ -43,6 +45,7 @@ __all__ = [
     "augment",
     "batches",
     "checksum",
+    "class_counts",
     "data_root",
     "epoch_length",
     "info",

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from nclib._names import unknown
 from nclib.data import _cifar, _imagenet_lt
+from nclib.data._labels import Labels
 from nclib.data._stream import ImageFiles
 
 Tensors = dict[str, tuple[Tensor, Tensor]]
@@ -29,7 +30,7 @@ class Split(NamedTuple):
     """Images and labels on one device."""
 
     images: UInt8[Tensor, "N C H W"]
-    labels: Int64[Tensor, " N"]
+    labels: Labels
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class DatasetInfo:
     read_files: Callable[[Path | None], dict[str, ImageFiles]] | None = None  # the images by path
     usual: Statistics | None = None  # what most code takes in their place, if it does
     augmentable: bool = True  # flips and crops keep what an image shows
+    task: Literal["single_label", "multi_label"] = "single_label"
 
 
 @dataclass(frozen=True)
