@@ -1,6 +1,6 @@
 """``measure`` against its peers, a dense implementation and the least that must be done.
 
-``python -m benchmarks.metrics [--quick] [--no-memory] [--size 1 2 3]``
+``python -m benchmarks.metrics [--quick] [--no-memory] [--size 1 2 3] [--part collapse ranking]``
 
 Peers are measured when they can be imported (neither is on PyPI):
 
@@ -10,6 +10,9 @@ Peers are measured when they can be imported (neither is on PyPI):
 Features are float32, unit Gaussian class means with Gaussian scatter of 0.5. Two classifiers: the
 centred class means, as training gives them, where most decisions follow from distances alone; and a
 random one, the worst case, where every product with the classifier is formed.
+
+The second part is average precision on 40,504 images and 80 classes, as the validation set of
+COCO 2014 has them, with as many positives: scikit-learn's function is called class by class.
 """
 
 import argparse
@@ -19,9 +22,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from sklearn.metrics import average_precision_score
 from torch import Tensor
 
 from benchmarks._timing import extra_memory, machine, seconds, show, time_alternately
+from nclib.evaluate import average_precision, multilabel_report
 from nclib.metrics import CollapseMetric, measure
 
 
@@ -46,6 +51,7 @@ PEERS = {
     "felixsh/nc-toolbox": ("nc_toolbox", "https://github.com/felixsh/nc-toolbox"),
 }
 CHUNK = 2048
+PARTS = ("collapse", "ranking")
 
 
 class Data(NamedTuple):
@@ -220,8 +226,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of the samples, one repeat")
     parser.add_argument("--no-memory", action="store_true", help="leave out the memory column")
     parser.add_argument("--size", type=int, nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
     options = parser.parse_args()
     print(machine())
+    if "ranking" in options.part:
+        ranking(40_504 // (10 if options.quick else 1), repeats=1 if options.quick else 5)
+    if "collapse" not in options.part:
+        return
     peers = available_peers()
     for number in options.size:
         size = SIZES[number]
@@ -231,6 +242,31 @@ def main() -> None:
         if number == 3 and not options.quick and chosen.pop("felixsh/nc-toolbox", None):
             print("felixsh/nc-toolbox is left out of the third size: minutes and 16 GiB")
         report(size, chosen, memory=not options.no_memory)
+
+
+def ranking(samples: int, *, repeats: int) -> None:
+    """One table: medians of average precision, and ratios to scikit-learn's loop."""
+    generator = torch.Generator().manual_seed(0)
+    share = 0.30 / torch.arange(1, 81) ** 0.7  # 2.9 labels an image
+    targets = torch.rand(samples, 80, generator=generator) < share
+    scores = torch.randn(samples, 80, generator=generator)
+    counts = targets.sum(0)
+
+    def loop() -> list[float]:
+        columns = zip(targets.numpy().T, scores.numpy().T, strict=True)
+        return [average_precision_score(*column) for column in columns]
+
+    candidates: dict[str, Callable[[], object]] = {
+        "nclib average_precision": functools.partial(average_precision, scores, targets),
+        "... of float64 scores": functools.partial(average_precision, scores.double(), targets),
+        "nclib multilabel_report": functools.partial(multilabel_report, scores, targets, counts),
+        "scikit-learn, class by class": loop,
+    }
+    times = time_alternately(candidates, repeats=repeats)
+    slowest = times["scikit-learn, class by class"]
+    rows = [(n, seconds(time), f"{slowest / time:.1f}") for n, time in times.items()]
+    title = f"Average precision, {samples:,} × 80, {int(counts.sum()):,} positives"
+    show(title, ("", "time", "scikit-learn ÷ it"), rows)
 
 
 def report(size: Size, peers: dict[str, Callable[..., object]], *, memory: bool) -> None:

@@ -80,6 +80,26 @@ def class_ids(name: str, value: Any, num_classes: int | float = math.inf) -> Ten
     return value.long()
 
 
+def multi_hot(name: str, value: Any, num_classes: int | None = None) -> Tensor:
+    """A matrix of zeros and ones, a row a sample and a column a class, as booleans."""
+    value = torch.as_tensor(value)
+    if value.ndim != 2 or (num_classes is not None and value.shape[1] != num_classes):
+        expected = f"(N, {'K' if num_classes is None else num_classes})"
+        raise ValueError(
+            f"{name} must be multi-hot, of shape {expected}, got shape {tuple(value.shape)}"
+        )
+    if value.dtype == torch.bool:
+        return value
+    hot = numbers(name, value) != 0
+    if readable(value) and not bool((value == hot).all()):
+        row, column = (value != hot).nonzero()[0].tolist()
+        raise ValueError(
+            f"{name} has {value[row, column].item()} in row {row}, column {column}: "
+            "multi-hot labels are zeros and ones"
+        )
+    return hot
+
+
 def outside(ids: Tensor, num_classes: int | float) -> int | None:
     """The first position of an id that is no class, None if all are classes."""
     if len(ids) == 0:

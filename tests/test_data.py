@@ -593,3 +593,59 @@ def test_a_data_set_is_loaded_by_the_function_made_for_its_size():
         data.load_files("digits")
     with pytest.raises(ValueError, match="did you mean imagenet-lt"):
         data.load_files("imagenet")
+
+
+# Several labels an image: a positive pair is a sample.
+
+SEVERAL = torch.tensor([[1, 1, 0, 0]] * 30 + [[1, 0, 0, 0]] * 20 + [[0, 1, 1, 0]] * 5 + [[0] * 4])
+OF_SEVERAL = [50, 35, 5, 0]  # images that have each label
+
+
+def test_positive_pairs_are_counted():
+    assert data.class_counts(SEVERAL, 4).tolist() == OF_SEVERAL
+    assert data.class_counts(SEVERAL.bool(), 4).tolist() == OF_SEVERAL
+    assert data.class_counts(LABELS, 5).tolist() == [*COUNTS, 0]
+    with pytest.raises(ValueError, match=r"labels must be multi-hot, of shape \(N, 3\)"):
+        data.class_counts(SEVERAL, 3)
+    with pytest.raises(ValueError, match="labels has class 3, expected 0 to 2"):
+        data.class_counts(LABELS, 3)
+
+
+@pytest.mark.parametrize("kind", data.SAMPLERS)
+def test_one_label_an_image_is_drawn_alike_in_either_form(kind):
+    hot = torch.nn.functional.one_hot(LABELS)
+    assert data.epoch_length(kind, hot.bool()) == data.epoch_length(kind, LABELS)
+    assert torch.equal(epoch(kind, 3, hot.bool()), epoch(kind, 3))
+
+
+@pytest.mark.parametrize(
+    ("kind", "power"),
+    [("class_balanced", 0.0), ("square_root", 0.5), ("reversed", -1.0), ("class_aware", 0.0)],
+)
+def test_images_are_shown_as_often_as_their_pairs_say(kind, power):
+    """A pair of class k has n_k^power / Σ n_l^power / n_k of the draws, an image all its pairs'."""
+    length = 40_000
+    times = epoch(kind, labels=SEVERAL.bool(), length=length).bincount(minlength=len(SEVERAL))
+    weights = [n**power if n else 0.0 for n in OF_SEVERAL]
+    of_pairs = zip(weights, OF_SEVERAL, strict=True)
+    shares = torch.tensor([w / sum(weights) / max(n, 1) for w, n in of_pairs])
+    expected = length * (SEVERAL.float() @ shares)
+    assert expected[-1] == times[-1] == 0  # no label, no pair
+    assert ((times - expected).abs() <= 6 * expected.sqrt()).all()
+
+
+def test_epochs_of_several_labels_count_images():
+    lengths = {kind: data.epoch_length(kind, SEVERAL.bool()) for kind in data.SAMPLERS}
+    assert lengths.pop("class_aware_cyclic") == 3 * 50
+    assert set(lengths.values()) == {len(SEVERAL)}
+    assert epoch("instance", 1, SEVERAL).sort().values.tolist() == list(range(len(SEVERAL)))
+    parts = [epoch("class_aware_cyclic", 5, SEVERAL, length=70, epoch=e) for e in range(2)]
+    whole = epoch("class_aware_cyclic", 5, SEVERAL, length=140)
+    assert torch.equal(torch.cat(parts), whole)
+
+
+def test_labels_that_are_no_pairs_are_named():
+    with pytest.raises(ValueError, match="labels are empty"):
+        epoch("class_balanced", labels=torch.zeros(3, 4, dtype=torch.bool))
+    with pytest.raises(ValueError, match="labels has 2 in row 0, column 0"):
+        epoch("class_balanced", labels=2 * SEVERAL)

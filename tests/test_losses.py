@@ -1044,3 +1044,82 @@ LOGITS, LABELS = torch.zeros(3, 2), torch.tensor([0, 1, 1])
 def test_what_does_not_fit_is_refused_by_name(call, error, match):
     with pytest.raises(error, match=match):
         call()
+
+
+# Several labels an image.
+
+
+def multi_hot_batch():
+    """Images with none, one, some and all of four labels."""
+    logits, _ = batch(6, 4, 4)
+    rows = [[0, 0, 0, 0], [0, 1, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1], [0, 1, 1, 0], [0, 0, 0, 1]]
+    return logits, torch.tensor(rows)
+
+
+def slow_pick_all_label(rows, targets, normalise="sum"):
+    total = 0.0
+    for row, target in zip(rows, targets, strict=True):
+        chosen = [k for k, t in enumerate(target) if t]
+        terms = [-math.log(softmax(row)[k]) for k in chosen]
+        total += sum(terms) / (len(chosen) if normalise == "mean" and chosen else 1)
+    return total / len(rows)
+
+
+def slow_binary_cross_entropy(rows, targets, reduction="sum"):
+    total = 0.0
+    for row, target in zip(rows, targets, strict=True):
+        p = [1 / (1 + math.exp(-z)) for z in row]
+        terms = [-math.log(q if t else 1 - q) for q, t in zip(p, target, strict=True)]
+        total += sum(terms) / (len(row) if reduction == "mean" else 1)
+    return total / len(rows)
+
+
+OF_SEVERAL = [
+    (losses.pick_all_label, slow_pick_all_label, {}),
+    (losses.pick_all_label, slow_pick_all_label, {"normalise": "mean"}),
+    (losses.binary_cross_entropy, slow_binary_cross_entropy, {}),
+    (losses.binary_cross_entropy, slow_binary_cross_entropy, {"reduction": "mean"}),
+]
+
+
+@pytest.mark.parametrize(("function", "slow", "options"), OF_SEVERAL)
+def test_a_loss_of_several_labels_is_its_formula(function, slow, options):
+    logits, targets = multi_hot_batch()
+    expected = slow(logits.tolist(), targets.tolist(), **options)
+    for given_targets in (targets, targets.bool(), targets.float()):
+        value = function(logits, given_targets, **options)
+        assert value.item() == pytest.approx(expected, rel=1e-12)
+    bound = partial(function, targets=targets, **options)
+    assert torch.autograd.gradcheck(bound, logits.requires_grad_())
+
+
+@pytest.mark.parametrize("normalise", ["sum", "mean"])
+def test_pick_all_label_of_one_label_an_image_is_the_cross_entropy(normalise):
+    logits, labels = batch(9, 4, 4)
+    value = losses.pick_all_label(logits, functional.one_hot(labels, 4).bool(), normalise=normalise)
+    torch.testing.assert_close(value, functional.cross_entropy(logits, labels))
+
+
+def test_losses_of_several_labels_stay_finite_and_are_computed_in_float32():
+    logits = torch.tensor([[1e4, -1e4, 0.0]])
+    for function in (losses.pick_all_label, losses.binary_cross_entropy):
+        value = function(logits, torch.tensor([[0, 1, 0]]))
+        assert 1e4 <= value < 3.1e4
+        assert function(logits.bfloat16(), torch.tensor([[0, 1, 0]])).dtype == torch.float32
+
+
+@pytest.mark.unchecked
+@pytest.mark.parametrize("function", [losses.pick_all_label, losses.binary_cross_entropy])
+def test_bad_labels_of_several_are_named(function):
+    logits, targets = multi_hot_batch()
+    with pytest.raises(ValueError, match=r"targets has 2 in row 0, column 1"):
+        function(logits, targets + torch.tensor([0, 2, 0, 0]))
+    with pytest.raises(ValueError, match=r"targets has 0\.5 in row 2, column 0"):
+        function(logits, targets / 2 * torch.tensor([1, 0, 0, 0]))
+    with pytest.raises(ValueError, match=r"targets must have shape \(6, 4\), as the logits"):
+        function(logits, targets[:, :3])
+    with pytest.raises(TypeError, match=r"targets must be a torch\.Tensor, got list"):
+        function(logits, targets.tolist())
+    option = "normalise" if function is losses.pick_all_label else "reduction"
+    with pytest.raises(ValueError, match=f"unknown {option} 'none'; expected one of mean, sum"):
+        function(logits, targets, **{option: "none"})

@@ -8,6 +8,7 @@ from nclib.data._canvas_sets import CANVAS_PRESETS
 from nclib.data._canvases import PLACEMENTS, Canvases, Layout, canvases, lay_out, paint
 from nclib.data._files import DataError, checksum, data_root
 from nclib.data._info import Dataset, DatasetInfo, FileDataset, Split, Statistics
+from nclib.data._labels import Labels, class_counts
 from nclib.data._long_tail import (
     LONG_TAIL_KINDS,
     long_tail_counts,
@@ -32,6 +33,7 @@ __all__ = [
     "DatasetInfo",
     "FileDataset",
     "ImageFiles",
+    "Labels",
     "Layout",
     "Sampler",
     "Split",
@@ -43,6 +45,7 @@ __all__ = [
     "batches",
     "canvases",
     "checksum",
+    "class_counts",
     "data_root",
     "epoch_length",
     "info",

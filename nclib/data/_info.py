@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from nclib import _options
 from nclib._options import Option, Value
 from nclib.data._canvases import Canvases
+from nclib.data._labels import Labels
 from nclib.data._stream import ImageFiles
 
 Tensors = dict[str, tuple[Tensor, Tensor]]
@@ -30,7 +31,7 @@ class Split(NamedTuple):
     """Images and labels on one device: class ids, or a row of truth values an image."""
 
     images: UInt8[Tensor, "N C H W"]
-    labels: Int64[Tensor, " N"] | Bool[Tensor, "N K"]
+    labels: Labels
 
 
 @dataclass(frozen=True)

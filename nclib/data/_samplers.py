@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nclib import _check
 from nclib._names import unknown
+from nclib.data._labels import GivenLabels, Labels, checked, positive_pairs
 
 
 def _permutations(rows: int, count: int, generator: torch.Generator) -> Int64[Tensor, "rows count"]:
@@ -18,7 +19,7 @@ def _permutations(rows: int, count: int, generator: torch.Generator) -> Int64[Te
 
 
 def _instance(
-    labels: Int64[Tensor, " N"], length: int, per_class: int, generator: torch.Generator
+    labels: Labels, length: int, per_class: int, generator: torch.Generator
 ) -> Int64[Tensor, " n"]:
     count = len(labels)
     rounds = [
@@ -95,16 +96,19 @@ class Sampler:
             take turns.
         continues: whether an epoch goes on where the one before ended. Then ``draw`` gives the
             images from the first epoch on, and its generator must begin alike in every epoch.
+        by_class: whether the classes decide. Of multi-hot labels ``draw`` then gives positive pairs
+            from the class of each, and each shows its image.
     """
 
     draw: Callable[[Tensor, int, int, torch.Generator], Tensor]
     per_class: int | None = None
     continues: bool = False
+    by_class: bool = True
 
 
 #: Samplers by name.
 SAMPLERS: dict[str, Sampler] = {
-    "instance": Sampler(_instance),
+    "instance": Sampler(_instance, by_class=False),
     "class_balanced": Sampler(_power(0.0)),
     "square_root": Sampler(_power(0.5)),
     "reversed": Sampler(_power(-1.0)),
@@ -113,10 +117,11 @@ SAMPLERS: dict[str, Sampler] = {
 }
 
 
-def epoch_length(kind: str, labels: Int64[Tensor, " N"]) -> int:
+def epoch_length(kind: str, labels: GivenLabels) -> int:
     r"""Images that an epoch of :func:`sampler` shows where no ``length`` is given.
 
-    N; of ``"class_aware_cyclic"`` :math:`K \max_k n_k` with the K classes present.
+    N; of ``"class_aware_cyclic"`` :math:`K \max_k n_k` with the K classes present, of which each
+    has :math:`n_k` positive pairs.
 
     Raises:
         ValueError: if the kind is unknown; the near matches are listed.
@@ -127,7 +132,7 @@ def epoch_length(kind: str, labels: Int64[Tensor, " N"]) -> int:
     _check_kind(kind)
     if not SAMPLERS[kind].continues:
         return len(labels)
-    counts = labels.bincount()
+    counts = labels.bincount() if labels.ndim == 1 else labels.sum(0)
     return int(counts.max() * (counts > 0).sum())
 
 
@@ -138,7 +143,7 @@ def _check_kind(kind: str) -> None:
 
 def sampler(
     kind: str,
-    labels: Int64[Tensor, " N"],
+    labels: GivenLabels,
     *,
     generator: torch.Generator,
     length: int | None = None,
@@ -163,9 +168,13 @@ def sampler(
       class in a row, epochs of :math:`K \max_k n_k` images, so that the largest class is shown
       once, and lists that go on from one epoch to the next.
 
+    Where an image has several labels, its positive pairs stand for images: :math:`n_k` of them are
+    of class k, a class and a pair of it are drawn, and the pair's image is shown. ``"instance"``
+    shows every image once an epoch, whether it has labels or not.
+
     Args:
         kind: one of these names.
-        labels: class of every image; a class that does not occur is not shown.
+        labels: class of every image, or multi-hot labels; a class that does not occur is not shown.
         generator: of every draw; a seed gives the same epochs on any device of the labels. For
             ``"class_aware_cyclic"`` it begins alike in every epoch.
         length: images shown in the epoch; None: that of :func:`epoch_length`.
@@ -176,11 +185,12 @@ def sampler(
         Indices on the device of the labels.
 
     Raises:
-        TypeError: if labels are no integers, or ``length``, ``per_class`` or ``epoch`` no whole
+        TypeError: if class ids are no integers, or ``length``, ``per_class`` or ``epoch`` no whole
             number.
-        ValueError: if the kind is unknown (near matches are listed), there are no labels, one is
-            negative, ``length`` or ``per_class`` is less than 1, ``epoch`` is negative, or one of
-            the last two is given to a kind that it is not for.
+        ValueError: if the kind is unknown (near matches are listed), there are no labels, a class
+            id is negative, multi-hot labels are neither 0 nor 1, ``length`` or ``per_class`` is
+            less than 1, ``epoch`` is negative, or one of the last two is given to a kind that it is
+            not for.
 
     Source: Kang et al. (2020), "Decoupling representation and classifier", eq. (1);
     class-aware: Shen, Lin and Huang (2016), "Relay backpropagation"; reversed: Zhou et al. (2020),
@@ -193,8 +203,8 @@ def sampler(
     """
     _check_kind(kind)
     chosen = SAMPLERS[kind]
-    labels = _check.class_ids("labels", labels)
-    if len(labels) == 0:
+    labels = checked(labels)
+    if len(labels) == 0 or (chosen.by_class and labels.ndim == 2 and not bool(labels.any())):
         raise ValueError("labels are empty: there is nothing to sample")
     length = epoch_length(kind, labels) if length is None else length
     if per_class is not None and chosen.per_class is None:
@@ -206,5 +216,9 @@ def sampler(
     _check.whole("per_class", per_class, least=1)
     _check.whole("epoch", epoch, least=0)
     before = epoch * length
-    drawn = chosen.draw(labels.to(generator.device), before + length, per_class, generator)
-    return drawn[before:].to(labels.device)
+    images, device = None, labels.device
+    labels = labels.to(generator.device)
+    if labels.ndim == 2 and chosen.by_class:
+        images, labels = positive_pairs(labels)
+    drawn = chosen.draw(labels, before + length, per_class, generator)[before:]
+    return (drawn if images is None else images[drawn]).to(device)

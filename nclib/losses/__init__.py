@@ -1,9 +1,10 @@
 r"""Losses, regularisers and class weights of long-tailed learning: functions with scalar values.
 
 Logits are (N, K), features (N, P), class centres (K, P), all one row a sample or a class (papers
-write columns); labels are class ids. A loss is the batch mean, and with ``weight`` (K,) the
-weighted mean :math:`\sum_i w_{y_i}\ell_i / \sum_i w_{y_i}`, as in
-:func:`torch.nn.functional.cross_entropy`. Half precision is computed in float32.
+write columns); labels are class ids, or multi-hot (N, K) where an image has several. A loss is the
+batch mean, and with ``weight`` (K,) the weighted mean
+:math:`\sum_i w_{y_i}\ell_i / \sum_i w_{y_i}`, as in :func:`torch.nn.functional.cross_entropy`. Half
+precision is computed in float32.
 
 Every function refuses arguments whose shapes or types do not fit. Values are checked only where
 that is free of a wait for the accelerator: on the CPU, and not under ``torch.compile``.
@@ -18,6 +19,7 @@ from nclib.losses._features import (
     dot_regression,
     within_class,
 )
+from nclib.losses._multi_label import binary_cross_entropy, pick_all_label
 from nclib.losses._softmax import (
     arb,
     balanced_softmax,
@@ -34,6 +36,7 @@ __all__ = [
     "assigned_targets",
     "balanced_softmax",
     "between_class",
+    "binary_cross_entropy",
     "cb_focal",
     "center_loss",
     "class_means",
@@ -44,6 +47,7 @@ __all__ = [
     "label_aware_smoothing",
     "ldam",
     "logit_adjusted",
+    "pick_all_label",
     "ride",
     "supervised_contrastive",
     "within_class",

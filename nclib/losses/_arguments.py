@@ -40,6 +40,19 @@ def batch(
     return rows, labels
 
 
+def multi_hot(logits: Any, targets: Any) -> tuple[Tensor, Tensor]:
+    """Logits (N, K) in float32 at least, and zeros and ones of their shape and type."""
+    logits, targets = matrix("logits", logits), _check.tensor("targets", targets)
+    if targets.shape != logits.shape:
+        raise ValueError(
+            f"targets must have shape {tuple(logits.shape)}, as the logits, "
+            f"got {tuple(targets.shape)}"
+        )
+    if _check.readable(targets):
+        _check.multi_hot("targets", targets)
+    return logits, targets.to(logits.dtype)
+
+
 def weights(value: Any, num_classes: int) -> Tensor:
     """A weight for each of K classes: none negative, and not all zero."""
     value = _check.per_class("weight", value, num_classes)

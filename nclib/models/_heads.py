@@ -111,6 +111,27 @@ class FixedETFHead(nn.Module):
         return _cosines(features, self.weight)
 
 
+class LinearETFHead(FixedETFHead):
+    r"""Scores W h with the vertices of a simplex ETF in W, which is never trained.
+
+    They grow with the features. So softmax and sigmoid reach any probability without a scale, and
+    the classifier is that of the unconstrained features model.
+
+    Args:
+        dim: P, at least K − 1.
+        num_classes: K.
+
+    Raises:
+        ValueError: if ``dim < num_classes - 1``.
+
+    Source: Li et al. (2024), the fixed classifier of their experiments.
+    """
+
+    def forward(self, features: Float[Tensor, "B P"]) -> Float[Tensor, "B K"]:
+        """Scores of the features as they are."""
+        return functional.linear(features, self.weight)
+
+
 class ExpertsHead(nn.Module):
     r"""Mean of the cosines that each expert finds for its own features.
 
@@ -240,6 +261,7 @@ HEADS: dict[str, Head] = {
     "linear-kaiming": kaiming_head,
     "cosine": lambda dim, num_classes, bias: CosineHead(dim, num_classes),
     "etf": lambda dim, num_classes, bias: FixedETFHead(dim, num_classes),
+    "etf-linear": lambda dim, num_classes, bias: LinearETFHead(dim, num_classes),
     "probe": ProbeHead,
     "experts-2": _experts(2),
     "experts-3": _experts(3),
@@ -256,8 +278,8 @@ def check_head(head: str, num_classes: int, feature_dim: int) -> None:
     """
     if head not in HEADS:
         raise unknown("head", head, HEADS)
-    if head == "etf" and feature_dim < num_classes - 1:
+    if head.startswith("etf") and feature_dim < num_classes - 1:
         raise ValueError(
-            f"head 'etf' of {num_classes} classes needs features of dimension at least "
+            f"head {head!r} of {num_classes} classes needs features of dimension at least "
             f"{num_classes - 1}, got {feature_dim}"
         )

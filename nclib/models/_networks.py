@@ -42,10 +42,10 @@ class Classifier(nn.Module):
         feature_dim: P; with ``native`` it is D, and may be None.
         feature_layer: ``native``, ``linear`` or ``relu``. Native features of a fixed ETF go through
             a batch norm: nonnegative features, as trunks give them, cannot point to its vertices.
-        head: ``linear``, ``cosine``, ``etf``, ``probe``, or ``experts-2`` to ``experts-4`` (which
-            take native features of as many experts). A head has ``weight`` (K, P) and ``bias``
-            (K,) or None, for which the largest :math:`\langle w_k, h\rangle + b_k` is its
-            decision.
+        head: ``linear``, ``cosine``, ``etf``, ``etf-linear``, ``probe``, or ``experts-2`` to
+            ``experts-4`` (which take native features of as many experts). A head has ``weight``
+            (K, P) and ``bias`` (K,) or None, for which the largest
+            :math:`\langle w_k, h\rangle + b_k` is its decision.
         bias: whether a linear head has one.
 
     Raises:
@@ -81,7 +81,7 @@ class Classifier(nn.Module):
         if feature_layer != "native":
             self.projection = nn.Linear(trunk_dim, feature_dim)
         else:
-            self.projection = _BatchNorm(trunk_dim) if head == "etf" else nn.Identity()
+            self.projection = _BatchNorm(trunk_dim) if head.startswith("etf") else nn.Identity()
         self.activation = nn.ReLU() if feature_layer == "relu" else nn.Identity()
         self.head = HEADS[head](feature_dim, num_classes, bias)
         _check_experts(trunk, self.head, feature_layer)

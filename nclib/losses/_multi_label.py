@@ -1,0 +1,84 @@
+"""Losses of images with several labels: of the logits, and zeros and ones that say which."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from nclib._names import unknown
+from nclib.losses import _arguments
+
+Reduction = Literal["sum", "mean"]
+MultiHot = Float[Tensor, "N K"] | Int[Tensor, "N K"] | Bool[Tensor, "N K"]
+
+
+def pick_all_label(
+    logits: Float[Tensor, "N K"], targets: MultiHot, *, normalise: Reduction = "sum"
+) -> Float[Tensor, ""]:
+    r"""Pick-all-label: the softmax cross-entropies of all labels of an image, summed.
+
+    .. math:: \frac1N \sum_i \omega_i \sum_{k \in S_i} -\log\frac{e^{z_{ik}}}{\sum_l e^{z_{il}}}
+
+    with the labels :math:`S_i` of image i. An image without a label adds 0, and counts in N. With
+    one label an image it is the cross-entropy.
+
+    Args:
+        logits: z.
+        targets: multi-hot: 1 where an image has the label, else 0.
+        normalise: ``sum``: :math:`\omega_i = 1` (PAL); ``mean``: :math:`\omega_i = 1/|S_i|`
+            (PAL-N), so that every image has the weight 1.
+
+    Raises:
+        TypeError: if logits are not floating point, or targets no tensor.
+        ValueError: if shapes differ, a target is neither 0 nor 1, or ``normalise`` is unknown.
+
+    Source: Menon et al. (2019), "Multilabel reductions: what is my loss optimising?", PAL and
+    PAL-N; Li et al. (2024), "Neural collapse in multi-label learning with pick-all-label loss".
+
+    >>> one = torch.tensor([[0.0, 0.0, 0.0]]), torch.tensor([[1, 1, 0]])
+    >>> pick_all_label(*one), pick_all_label(*one, normalise="mean")  # 2 log 3, log 3
+    (tensor(2.1972), tensor(1.0986))
+    """
+    _check_reduction("normalise", normalise)
+    logits, targets = _arguments.multi_hot(logits, targets)
+    if normalise == "mean":
+        targets = targets / targets.sum(1, keepdim=True).clamp_min(1)
+    return functional.cross_entropy(logits, targets)
+
+
+def binary_cross_entropy(
+    logits: Float[Tensor, "N K"], targets: MultiHot, *, reduction: Reduction = "sum"
+) -> Float[Tensor, ""]:
+    r"""A logistic loss for each class, whether an image has its label.
+
+    .. math:: \frac1N \sum_i \sum_k \log\left(1 + e^{-t_{ik} z_{ik}}\right), \qquad
+        t_{ik} = \pm 1
+
+    with :math:`t_{ik} = 1` where image i has the label k. An image without a label is one that has
+    none of them.
+
+    Args:
+        logits: z.
+        targets: multi-hot: 1 where an image has the label, else 0.
+        reduction: ``sum`` over the classes, or their ``mean``, which is 1/K of it.
+
+    Raises:
+        TypeError: if logits are not floating point, or targets no tensor.
+        ValueError: if shapes differ, a target is neither 0 nor 1, or ``reduction`` is unknown.
+
+    >>> one = torch.tensor([[0.0, 0.0]]), torch.tensor([[1, 0]])
+    >>> binary_cross_entropy(*one), binary_cross_entropy(*one, reduction="mean")  # 2 log 2, log 2
+    (tensor(1.3863), tensor(0.6931))
+    """
+    _check_reduction("reduction", reduction)
+    logits, targets = _arguments.multi_hot(logits, targets)
+    mean = functional.binary_cross_entropy_with_logits(logits, targets)
+    return mean * logits.shape[1] if reduction == "sum" else mean
+
+
+def _check_reduction(name: str, value: str) -> None:
+    if value not in get_args(Reduction):
+        raise unknown(name, value, get_args(Reduction))
