@@ -7,7 +7,10 @@ from nclib.data._batches import augment, batches, mixup, per_class_subset, to_fl
 from nclib.data._canvas_sets import CANVAS_PRESETS
 from nclib.data._canvases import PLACEMENTS, Canvases, Layout, canvases, lay_out, paint
 from nclib.data._files import DataError, checksum, data_root
+from nclib.data._fitted_supports import InfeasibleError, fit_supports
 from nclib.data._info import Dataset, DatasetInfo, FileDataset, Split, Statistics
+from nclib.data._label_lists import LABEL_LISTS, LabelList, label_list
+from nclib.data._label_statistics import LabelStatistics, label_statistics
 from nclib.data._labels import Labels, class_counts
 from nclib.data._long_tail import (
     LONG_TAIL_KINDS,
@@ -18,12 +21,13 @@ from nclib.data._long_tail import (
 from nclib.data._samplers import SAMPLERS, Sampler, epoch_length, sampler
 from nclib.data._sets import DATASETS, info, load, load_canvases, load_files, statistics
 from nclib.data._stream import AUGMENTATIONS, ImageFiles, Stream
-from nclib.data._supports import SupportTable, all_supports, support_table
+from nclib.data._supports import SupportTable, all_supports, support_table, tabulate
 
 __all__ = [
     "AUGMENTATIONS",
     "CANVAS_PRESETS",
     "DATASETS",
+    "LABEL_LISTS",
     "LONG_TAIL_KINDS",
     "PLACEMENTS",
     "SAMPLERS",
@@ -33,6 +37,9 @@ __all__ = [
     "DatasetInfo",
     "FileDataset",
     "ImageFiles",
+    "InfeasibleError",
+    "LabelList",
+    "LabelStatistics",
     "Labels",
     "Layout",
     "Sampler",
@@ -48,7 +55,10 @@ __all__ = [
     "class_counts",
     "data_root",
     "epoch_length",
+    "fit_supports",
     "info",
+    "label_list",
+    "label_statistics",
     "lay_out",
     "load",
     "load_canvases",
@@ -62,5 +72,6 @@ __all__ = [
     "sampler",
     "statistics",
     "support_table",
+    "tabulate",
     "to_float",
 ]

@@ -26,7 +26,7 @@ from torch import Tensor
 from nclib import _check
 from nclib._names import unknown
 from nclib.data._files import checksum
-from nclib.data._supports import SupportTable, label_set, support_table
+from nclib.data._supports import SupportTable, label_set, support_table, tabulate
 
 #: Where tiles stand, as :func:`lay_out` describes.
 PLACEMENTS = ("corners", "wrapped-corners", "grid", "free")
@@ -74,7 +74,7 @@ class Canvases(NamedTuple):
             little-endian).
         """
         labels, tiles = self.layout.labels.cpu(), self.layout.tiles.cpu()
-        supports, counts = labels.unique(dim=0, return_counts=True)
+        table = tabulate(labels)
         parts = {
             "images": self.images.cpu().numpy(),
             "labels": labels.numpy().astype("u1"),
@@ -86,7 +86,7 @@ class Canvases(NamedTuple):
             "class_counts": labels.sum(0).tolist(),
             "support_counts": {
                 " ".join(str(k) for k in support.nonzero()[:, 0].tolist()): count
-                for support, count in zip(supports.flip(0), counts.flip(0).tolist(), strict=True)
+                for support, count in zip(table.supports, table.counts.tolist(), strict=True)
             },
             "uses_of_a_tile": int(tiles[tiles >= 0].bincount().max()),
             **{f"{name}_sha256": checksum(part.tobytes()) for name, part in parts.items()},

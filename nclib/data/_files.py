@@ -46,3 +46,17 @@ def read_verified(path: Path, md5: str) -> bytes:
             f"found {digest}; delete it and build the data set again"
         )
     return data
+
+
+def check_blob(what: str, content: bytes, expected: str) -> None:
+    """Refuse content that is not the published one.
+
+    Raises:
+        DataError: if its git blob id is another; the message names it and both ids.
+    """
+    blob = git_blob_id(content)
+    if blob != expected:
+        raise DataError(
+            f"{what} is not the published one ({len(content):,} bytes): expected git blob "
+            f"{expected}, found {blob}"
+        )

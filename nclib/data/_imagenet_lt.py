@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nclib.data._files import DataError, data_root, git_blob_id
+from nclib.data._files import DataError, check_blob, data_root
 from nclib.data._stream import ImageFiles
 
 
@@ -58,7 +58,7 @@ def shipped_lists(files: ImageNetLTFiles) -> Lists:
         DataError: if a list has another git blob id than the published one.
     """
     packed = files.shipped.read_bytes()
-    _check(str(files.shipped), packed, files.shipped_blob)
+    check_blob(str(files.shipped), packed, files.shipped_blob)
     lines = gzip.decompress(packed).decode().splitlines()
     rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     validation, test = [], []
@@ -73,7 +73,7 @@ def shipped_lists(files: ImageNetLTFiles) -> Lists:
         ("test", test, files.test_blob),
     ):
         text = "".join(f"{path} {label}\n" for path, label in pairs)
-        _check(f"the {name} list in {files.shipped}", text.encode(), expected)
+        check_blob(f"the {name} list in {files.shipped}", text.encode(), expected)
     return Lists(
         wnids=tuple(row["wnid"] for row in rows),
         train_counts=tuple(int(row["train"]) for row in rows),
@@ -98,7 +98,7 @@ def training_list(
             f"{URL} (git blob {files.training_blob}); nclib ships the other lists"
         )
     content = path.read_bytes()
-    _check(str(path), content, files.training_blob)
+    check_blob(str(path), content, files.training_blob)
     pairs = []
     for line in content.decode().splitlines():
         image, _, label = line.rpartition(" ")
@@ -138,12 +138,3 @@ def read(files: ImageNetLTFiles, root: Path | None = None) -> dict[str, ImageFil
         )
         for split, pairs in (("train", train), ("validation", lists.validation), ("test", test))
     }
-
-
-def _check(what: str, content: bytes, expected: str) -> None:
-    blob = git_blob_id(content)
-    if blob != expected:
-        raise DataError(
-            f"{what} is not the published one ({len(content):,} bytes): expected git blob "
-            f"{expected}, found {blob}"
-        )

@@ -127,3 +127,26 @@ def all_supports(num_classes: int, counts: Mapping[int, int | Sequence[int]]) ->
     for row, labels in enumerate(rows):
         supports[row, list(labels)] = True
     return support_table(supports, images)
+
+
+def tabulate(labels: Any) -> SupportTable:
+    """The label sets that occur, and how many images have each.
+
+    Args:
+        labels: (N, K) zeros and ones; images without a label are left out.
+
+    Returns:
+        The table with smaller sets first, in lexicographic order within a size.
+
+    Raises:
+        ValueError: if labels is no matrix of zeros and ones, or no image has a label.
+
+    >>> table = tabulate([[0, 1, 1], [1, 0, 0], [0, 0, 0], [0, 1, 1]])
+    >>> table.supports.int().tolist(), table.counts.tolist()
+    ([[1, 0, 0], [0, 1, 1]], [1, 2])
+    """
+    labels = multi_hot("labels", labels).cpu()
+    supports, counts = labels[labels.any(1)].unique(dim=0, return_counts=True)
+    supports, counts = supports.flip(0), counts.flip(0)
+    order = supports.sum(1).argsort(stable=True)
+    return support_table(supports[order], counts[order])
