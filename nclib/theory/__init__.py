@@ -6,6 +6,15 @@ Class means are rows, (K, P); papers write columns. Everything is in float64.
 from nclib.theory._angles import spread_means
 from nclib.theory._bounds import cdnv_bound
 from nclib.theory._divergence import jensen_shannon, mixture_jensen_shannon
+from nclib.theory._error_exponent import (
+    ErrorExponent,
+    Thirds,
+    class_covariances,
+    error_exponent,
+    head_medium_tail,
+)
+from nclib.theory._error_exponent_sampling import ErrorProbability, error_probability
+from nclib.theory._error_exponent_simplex import misaligned_exponent, optimal_exponent
 from nclib.theory._label_spectrum import LabelMoment, LabelSpectrum, label_spectrum
 from nclib.theory._label_spectrum_balanced import BalancedOptimum, balanced_optimum
 from nclib.theory._label_spectrum_bounds import lower_bound, upper_bound
@@ -18,17 +27,26 @@ from nclib.theory._least_squares import LeastSquares, least_squares_classifier
 
 __all__ = [
     "BalancedOptimum",
+    "ErrorExponent",
+    "ErrorProbability",
     "LabelMoment",
     "LabelSpectrum",
     "LeastSquares",
+    "Thirds",
     "balanced_optimum",
     "cdnv_bound",
+    "class_covariances",
+    "error_exponent",
+    "error_probability",
+    "head_medium_tail",
     "jensen_shannon",
     "label_spectrum",
     "least_squares_classifier",
     "lower_bound",
     "merging_thresholds",
+    "misaligned_exponent",
     "mixture_jensen_shannon",
+    "optimal_exponent",
     "spread_means",
     "stability_bound",
     "trivial_threshold",
