@@ -116,7 +116,7 @@ def support_report(
             positive, anything is NaN or infinite, or no sample has a label.
         TypeError: if features are not floating point, or anything is no tensor.
 
-    Source: Li et al. (2023), "Neural collapse in multi-label learning with pick-all-label loss",
+    Source: Li et al. (2024), "Neural collapse in multi-label learning with pick-all-label loss",
     for what collapses; the fields of :class:`SupportReport`.
 
     >>> from nclib.geometry import simplex_etf
@@ -136,7 +136,7 @@ def support_report(
     present = alone > 0
     complete = bool(present.all())
     centre = singletons.sum(0) / present.sum()
-    centred = torch.where(present[:, None], singletons - centre, math.nan)
+    centred = torch.where(present[:, None], singletons - centre, 0.0)
     classifier: dict[str, Any] = {"classifier_etf": None, "self_duality": None}
     if weight is not None:
         weight = weight.detach().to(means)
@@ -145,8 +145,8 @@ def support_report(
         if complete:
             difference = weight / weight.norm() - centred / centred.norm()
             classifier["self_duality"] = float(difference.norm())
-    sums = torch.stack([centred[list(support)].sum(0) for support in supports])
-    angles = _angles(means - centre, sums).masked_fill(hot.sum(1) == 1, math.nan)
+    angles = _angles(means - centre, hot.double() @ centred)
+    undefined = (hot.sum(1) == 1) | hot[:, ~present].any(1)
     return SupportReport(
         supports=supports,
         counts=numbers.cpu(),
@@ -157,7 +157,7 @@ def support_report(
         not_alone=tuple((~present).nonzero().flatten().tolist()),
         singleton_etf=etf_distance(centred @ centred.T) if complete else None,
         **classifier,
-        tagwise_angles=angles.cpu(),
+        tagwise_angles=angles.masked_fill(undefined, math.nan).cpu(),
         tagwise_angle=_tagwise_angle(table, singletons - centre, centre, present, others=True),
         tagwise_angle_reference=_tagwise_angle(table, singletons, 0 * centre, present),
     )
@@ -203,14 +203,13 @@ def synthesis_fits(
     Raises:
         ValueError, TypeError: as :func:`support_report` does.
 
-    Source: tag-wise averages are those of Li et al. (2023); the others are this book's.
+    Source: tag-wise averages are those of Li et al. (2024); the others are this book's.
 
-    >>> from nclib.geometry import simplex_etf
     >>> labels = torch.tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]])
-    >>> prototypes = torch.tensor([[1.0], [1.0], [1.0], [0.8]]) * (labels.float() @ torch.eye(3))
+    >>> prototypes = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0.8, 0.8, 0]])
     >>> fit = synthesis_fits(prototypes, labels)["uniform"]
-    >>> fit.supports, fit.cosines.tolist(), [round(scale, 6) for scale in fit.scales.tolist()]
-    (((0, 1),), [1.0], [0.8])
+    >>> fit.supports, round(float(fit.cosines[0]), 6), round(float(fit.scales[0]), 6)
+    (((0, 1),), 1.0, 0.8)
     """
     table = _table(features, labels, counts, weight, bias)
     several = table.hot.sum(1) > 1
@@ -295,7 +294,8 @@ def _table(
     if not len(hot):
         raise ValueError("no sample has a label: expected at least one")
     rows, place = hot.unique(dim=0, return_inverse=True)
-    sets = [tuple(row.nonzero().flatten().tolist()) for row in rows.cpu()]
+    classes = rows.nonzero()[:, 1].cpu().split(rows.sum(1).tolist())
+    sets = [tuple(some.tolist()) for some in classes]
     order = sorted(range(len(sets)), key=lambda c: (len(sets[c]), sets[c]))
     place = torch.tensor(order).argsort().to(place.device)[place]
     unit = unit_of(largest)
