@@ -319,7 +319,7 @@ def _duality(
         names = ("nc3", "nc3_duality", "nc3_alignment", "nc3_alignment_per_class", "nc3_prime")
         return dict.fromkeys(names)
     unit = weight / weight.norm()
-    alignment = _cosines(weight - weight.mean(0), centred)
+    alignment = cosines(weight - weight.mean(0), centred)
     cross = weight @ centred.T
     left, _, right = torch.linalg.svd(cross + (weight @ centre)[:, None])  # of W H̄
     return {
@@ -331,7 +331,7 @@ def _duality(
     }
 
 
-def _cosines(a: Float[Tensor, "K P"], b: Float[Tensor, "K P"]) -> Float[Tensor, " K"]:
+def cosines(a: Float[Tensor, "K P"], b: Float[Tensor, "K P"]) -> Float[Tensor, " K"]:
     """Row by row; nan where a row is zero (torch's own cosine would say 0)."""
     a, b = rescaled_rows(a), rescaled_rows(b)
     return (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
