@@ -9,6 +9,12 @@ from nclib.theory._divergence import jensen_shannon, mixture_jensen_shannon
 from nclib.theory._label_spectrum import LabelMoment, LabelSpectrum, label_spectrum
 from nclib.theory._label_spectrum_balanced import BalancedOptimum, balanced_optimum
 from nclib.theory._label_spectrum_bounds import lower_bound, upper_bound
+from nclib.theory._label_spectrum_critical import (
+    SynthesisResiduals,
+    TerminalGrams,
+    synthesis_residuals,
+    terminal_grams,
+)
 from nclib.theory._label_spectrum_thresholds import (
     merging_thresholds,
     stability_bound,
@@ -21,6 +27,8 @@ __all__ = [
     "LabelMoment",
     "LabelSpectrum",
     "LeastSquares",
+    "SynthesisResiduals",
+    "TerminalGrams",
     "balanced_optimum",
     "cdnv_bound",
     "jensen_shannon",
@@ -31,6 +39,8 @@ __all__ = [
     "mixture_jensen_shannon",
     "spread_means",
     "stability_bound",
+    "synthesis_residuals",
+    "terminal_grams",
     "trivial_threshold",
     "upper_bound",
 ]
