@@ -21,6 +21,8 @@ from nclib.theory import (
     lower_bound,
     merging_thresholds,
     stability_bound,
+    synthesis_residuals,
+    terminal_grams,
     trivial_threshold,
     upper_bound,
 )
@@ -446,3 +448,76 @@ def test_stability_bound_holds_for_perturbed_fits(seed):
     distance = np.linalg.norm((fits[0] - fits[1]) @ contrast)
     assert distance <= stability_bound(*errors, entry.kappa_min)
     assert stability_bound(1.0, 0.0, 0.0) == math.inf
+
+
+@pytest.mark.parametrize(("lam_b", "seed"), [(math.inf, 7), (0.1, 0), (0.0, 4)])
+def test_identities_hold_at_saddles(lam_b, seed):
+    labels = all_supports(4, 1, 2)
+    counts = np.linspace(1, 20, len(labels))
+    penalties = {"lam_w": 0.02, "lam_h": 3e-4}
+    options = {"loss": "pal", "dim": 3, "init": 2.0, "generator": seeded(seed), "lam_b": lam_b}
+    targets = torch.as_tensor(labels).T.contiguous()
+    point = ufm.critical_point(targets, torch.as_tensor(counts), **options, **penalties)
+    assert float(point.weight.norm()) > 0.1
+    identities = {"labels": labels, "counts": counts, "bias": point.bias, **penalties}
+    residuals = synthesis_residuals(point.weight, point.features, **identities)
+    assert max(residuals[:4]) < 1e-7
+    assert residuals.largest > 1.1  # no global optimum
+    moved = synthesis_residuals(1.1 * point.weight, point.features, **identities)
+    assert min(moved[:4]) > 1e-3
+
+
+def test_residuals_are_isotropic_at_the_optimum_of_full_rank_alone():
+    labels, counts, penalties = five(10)
+    best = optimum(labels, counts, **penalties)
+    point = synthesis_residuals(best.weight, best.means, labels, counts, **penalties)
+    assert best.rank == 4
+    assert (point.least, point.largest) == pytest.approx((1, 1), abs=1e-4)
+    labels, counts = np.eye(3), [100, 10, 1]
+    penalties = {"lam_w": 0.1, "lam_h": 0.05}
+    best = optimum(labels, counts, **penalties)
+    point = synthesis_residuals(best.weight, best.means, labels, counts, **penalties)
+    assert best.rank == 1
+    assert point.least < 0.9
+    assert point.largest == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("free_bias", [False, True])
+def test_grams_tend_to_the_terminal_ones(free_bias):
+    labels, counts, _ = five(10)
+    limit = terminal_grams(labels, counts, free_bias=free_bias)
+    assert limit.excess < 0
+    errors = []
+    for penalty in (1e-3, 1e-5):
+        best = optimum(
+            labels,
+            counts,
+            lam_b=0.0 if free_bias else math.inf,
+            lam_w=penalty,
+            lam_h=penalty / sum(counts),
+        )
+        grams = best.weight @ best.weight.T, best.means @ best.means.T
+        errors.append(
+            [
+                float((gram / gram.norm() - target).norm())
+                for gram, target in zip(grams, limit[:2], strict=True)
+            ]
+        )
+    assert errors[1][0] < 0.75 * errors[0][0] < 0.03
+    assert errors[1][1] < 0.75 * errors[0][1] < 0.06
+
+
+def test_grams_and_identities_refuse_what_has_no_label():
+    labels, counts = [[1, 0], [0, 0]], [3, 2]
+    with pytest.raises(ValueError, match="2 samples without"):
+        terminal_grams(labels, counts)
+    with pytest.raises(ValueError, match="2 samples without"):
+        synthesis_residuals(
+            torch.zeros(2, 2), torch.zeros(2, 2), labels, counts, lam_w=0.1, lam_h=0.1
+        )
+    with pytest.raises(ValueError, match="every sample has all"):
+        terminal_grams([[1, 1]], [3])
+    with pytest.raises(ValueError, match="shapes"):
+        synthesis_residuals(
+            torch.zeros(3, 2), torch.zeros(3, 2), np.eye(2), [1, 4], lam_w=0.1, lam_h=0.1
+        )

@@ -18,6 +18,12 @@ from nclib.theory._error_exponent_simplex import misaligned_exponent, optimal_ex
 from nclib.theory._label_spectrum import LabelMoment, LabelSpectrum, label_spectrum
 from nclib.theory._label_spectrum_balanced import BalancedOptimum, balanced_optimum
 from nclib.theory._label_spectrum_bounds import lower_bound, upper_bound
+from nclib.theory._label_spectrum_critical import (
+    SynthesisResiduals,
+    TerminalGrams,
+    synthesis_residuals,
+    terminal_grams,
+)
 from nclib.theory._label_spectrum_thresholds import (
     merging_thresholds,
     stability_bound,
@@ -32,6 +38,8 @@ __all__ = [
     "LabelMoment",
     "LabelSpectrum",
     "LeastSquares",
+    "SynthesisResiduals",
+    "TerminalGrams",
     "Thirds",
     "balanced_optimum",
     "cdnv_bound",
@@ -49,6 +57,8 @@ __all__ = [
     "optimal_exponent",
     "spread_means",
     "stability_bound",
+    "synthesis_residuals",
+    "terminal_grams",
     "trivial_threshold",
     "upper_bound",
 ]

@@ -20,7 +20,7 @@ from nclib.theory._label_spectrum import (
 from nclib.theory._label_spectrum_balanced import balanced_samples, log_gamma, tangent_entropy
 from nclib.ufm import ConvergenceError
 
-GAP = 1e-9  # the largest gap of the best tangents, relative to the bound
+GAP = 1e-8  # the largest gap of the best tangents, relative to the bound
 ROUND_OFF = 1e-14  # of the value, in a comparison of barriers
 
 
@@ -42,7 +42,7 @@ def lower_bound(
         \lambda_{\max}\Bigl(\sum_m\rho_m\gamma_m^2\tilde M_m\Bigr) \le N\lambda_W\lambda_H,
 
     a concave problem that an interior-point method solves. The value is that of a feasible point,
-    hence a bound, and a dual point certifies it within 1e-9. The bound is the optimum where
+    hence a bound, and a dual point certifies it within 1e-8. The bound is the optimum where
     :math:`\sum_m\rho_m\gamma_m^2\tilde M_m\propto P` at the γ of ``balanced_optimum``, as with
     isotropic moments; and where all is zero.
 
@@ -232,19 +232,18 @@ class _Tangents:
             curved = curved + 2 * pulls + (1 / room) ** 2 + 1 / x**2
             step = np.linalg.solve(4 * np.outer(x, x) * crossed + np.diag(curved), gradient)
             gain = float(gradient @ step)
-            if gain <= 1e-6:
-                break
             value, length = self._barrier(x, factor, weight), 1.0
             while length > 1e-6:
                 trial = x + length * step
                 new = self._factor(trial)
-                if new is not None and (
-                    self._barrier(trial, new, weight)
-                    >= value + 0.1 * length * gain - ROUND_OFF * weight
-                ):
-                    break
+                if new is not None:
+                    rise = self._barrier(trial, new, weight) - value
+                    if rise >= 0.1 * length * gain - ROUND_OFF * weight:
+                        break
                 length *= 0.5
             else:
                 break
             x, factor = trial, new
+            if gain <= 1e-6:  # the step squares the distance: nothing is left
+                break
         return x
