@@ -1,5 +1,6 @@
 """Methods as data: a row of a table is a loss and the steps around it, declared."""
 
+from nclib.methods._alignment import project, slerp
 from nclib.methods._method import (
     Batch,
     Centres,
@@ -31,4 +32,6 @@ __all__ = [
     "Term",
     "Value",
     "get",
+    "project",
+    "slerp",
 ]
