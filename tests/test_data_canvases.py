@@ -162,10 +162,10 @@ def test_all_supports_are_all_subsets_of_a_size():
         ([[1, 0], [0, 1], [1, 0]], [1, 1, 2], ValueError, r"supports has \{0\} in rows 0, 2"),
         ([[1, 0], [0, 1]], [0.5, 0.5], TypeError, r"counts has 0.5 for \{0\}.*if it is a prob"),
         ([[1, 0], [0, 1]], [1, -1], ValueError, r"counts has -1 for \{1\}, expected at least 0"),
-        ([[1, 0], [0, 2]], [1, 1], ValueError, "supports has 2 in row 1, expected 0 or 1"),
+        ([[1, 0], [0, 2]], [1, 1], ValueError, "supports has 2 in row 1, column 1: multi-hot"),
         ([[1, 0], [0, 1]], [1], ValueError, r"counts must have shape \(2,\)"),
         ([[1, 0], [0, 1]], [0, 0], ValueError, "counts must have a positive one"),
-        ([1, 0], [1, 1], ValueError, r"supports must have shape \(N, K\)"),
+        ([1, 0], [1, 1], ValueError, r"supports must be multi-hot, of shape \(N, K\)"),
     ],
 )
 def test_a_bad_table_is_refused_by_name(supports, counts, error, message):

@@ -9,7 +9,7 @@ from nclib.data._canvases import PLACEMENTS, Canvases, Layout, canvases, lay_out
 from nclib.data._files import DataError, checksum, data_root
 from nclib.data._fitted_supports import InfeasibleError, fit_supports
 from nclib.data._info import Dataset, DatasetInfo, FileDataset, Split, Statistics
-from nclib.data._label_lists import LABEL_LISTS, LabelList, label_list
+from nclib.data._label_lists import LABEL_LISTS, LabelList, LabelListFile, label_list
 from nclib.data._label_statistics import LabelStatistics, label_statistics
 from nclib.data._labels import Labels, class_counts
 from nclib.data._long_tail import (
@@ -39,6 +39,7 @@ __all__ = [
     "ImageFiles",
     "InfeasibleError",
     "LabelList",
+    "LabelListFile",
     "LabelStatistics",
     "Labels",
     "Layout",

@@ -11,7 +11,6 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from nclib import _check
-from nclib.data._supports import multi_hot
 
 #: Training images from which on a class is of the head, and below which it is of the tail.
 HEAD, TAIL = 100, 20
@@ -122,9 +121,12 @@ def _sparse(labels: Any) -> Any:
         wrong = np.flatnonzero((rows.data != 0) & (rows.data != 1))
         if len(wrong):
             row = int(np.searchsorted(rows.indptr, wrong[0], side="right")) - 1
-            raise ValueError(f"labels has {rows.data[wrong[0]]} in row {row}, expected 0 or 1")
+            raise ValueError(
+                f"labels has {rows.data[wrong[0]]} in row {row}: multi-hot labels are "
+                "zeros and ones"
+            )
     else:
-        rows = sparse.csr_array(multi_hot("labels", labels).cpu().numpy())
+        rows = sparse.csr_array(_check.multi_hot("labels", labels).cpu().numpy())
     if 0 in rows.shape:
         raise ValueError(f"labels must have rows and columns, got shape {rows.shape}")
     return rows.astype(np.int64)

@@ -20,24 +20,6 @@ class SupportTable(NamedTuple):
     counts: Int64[Tensor, " S"]
 
 
-def multi_hot(name: str, value: Any) -> Bool[Tensor, "N K"]:
-    """A matrix of zeros and ones (numbers or truth values), as truth values.
-
-    Raises:
-        ValueError: if it is no matrix, or an entry is neither 0 nor 1; the message names it.
-    """
-    value = torch.as_tensor(value)
-    if value.ndim != 2 or value.shape[1] == 0:
-        raise ValueError(f"{name} must have shape (N, K), got {tuple(value.shape)}")
-    if value.dtype == torch.bool:
-        return value
-    wrong = ((value != 0) & (value != 1)).nonzero()
-    if len(wrong):
-        row, k = wrong[0].tolist()
-        raise ValueError(f"{name} has {value[row, k].item()} in row {row}, expected 0 or 1")
-    return value.bool()
-
-
 def label_set(support: Bool[Tensor, " K"]) -> str:
     """A support in words: ``{2, 7}``."""
     return f"{{{', '.join(str(k) for k in support.nonzero()[:, 0].tolist())}}}"
@@ -61,7 +43,7 @@ def support_table(supports: Any, counts: Any) -> SupportTable:
     >>> support_table([[1, 0, 0], [0, 1, 1]], [5, 2]).counts.tolist()
     [5, 2]
     """
-    supports = multi_hot("supports", supports).cpu()
+    supports = _check.multi_hot("supports", supports).cpu()
     counts = _check.numbers("counts", counts).cpu()
     if counts.shape != supports.shape[:1]:
         raise ValueError(
@@ -145,7 +127,7 @@ def tabulate(labels: Any) -> SupportTable:
     >>> table.supports.int().tolist(), table.counts.tolist()
     ([[1, 0, 0], [0, 1, 1]], [1, 2])
     """
-    labels = multi_hot("labels", labels).cpu()
+    labels = _check.multi_hot("labels", labels).cpu()
     supports, counts = labels[labels.any(1)].unique(dim=0, return_counts=True)
     supports, counts = supports.flip(0), counts.flip(0)
     order = supports.sum(1).argsort(stable=True)
