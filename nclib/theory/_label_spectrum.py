@@ -35,7 +35,7 @@ class LabelMoment:
 
     @property
     def frequencies(self) -> Float[Tensor, " K"]:
-        """π: the share of the samples that have each class; it sums to the multiplicity."""
+        """The share π of the samples that have each class; it sums to the multiplicity."""
         return self.second_moment.diagonal()
 
     @property
@@ -114,7 +114,7 @@ class LabelSpectrum(tuple[LabelMoment, ...]):
 
     @property
     def samples(self) -> float:
-        """N: samples that have a label."""
+        """Samples that have a label, N in number."""
         return sum(moment.count for moment in self)
 
     @property

@@ -86,7 +86,7 @@ def balanced_optimum(
         if m > num_classes:
             raise ValueError(f"multiplicity {m} must be at most num_classes, {num_classes}")
         _check.number(f"support_counts[{m}]", count, above=0)
-        samples[m] = math.comb(num_classes, m) * count
+        samples[int(m)] = math.comb(num_classes, m) * count
     return balanced_samples(num_classes, samples, lam_w=lam_w, lam_h=lam_h)
 
 

@@ -66,7 +66,7 @@ def lower_bound(
     Raises:
         ValueError: as ``label_spectrum``, or for penalties out of range.
         TypeError: as ``label_spectrum``.
-        ConvergenceError: if the best tangents are not certified.
+        nclib.ufm.ConvergenceError: if the best tangents are not certified.
 
     Source: this book; the tangents are those of Li et al. (2023), arXiv 2310.15903.
 
