@@ -278,9 +278,13 @@ def test_classes_that_never_stand_alone():
     labels, weight = multi_hot(supports, 3), simplex_etf(3, 5)
     report = support_report(labels @ weight, labels, weight=weight)
     assert report.not_alone == (2,)
+    # of the only pair that stands alone class by class, the centred singletons cancel
     assert report.singleton_etf is report.self_duality is report.tagwise_angle is None
     assert report.classifier_etf < 1e-12
-    assert report.tagwise_angles.isnan().tolist() == [True, True, False, True, True, True]
+    assert report.tagwise_angles.isnan().all()
+    three = multi_hot([(0,), (1,), (2,), (0, 1), (0, 3), (0, 1, 2)], 4)
+    angles = support_report(three @ simplex_etf(4, 5), three).tagwise_angles
+    assert angles.isnan().tolist() == [True, True, True, False, True, True]
     fits = synthesis_fits(labels @ weight, labels, weight=weight)
     assert fits["uniform"].supports == ((0, 1), (0, 2), (1, 2), (0, 1, 2))
     assert fits["uniform"].cosines.isnan().tolist() == [False, True, True, True]

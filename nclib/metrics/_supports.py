@@ -146,7 +146,8 @@ def support_report(
             difference = weight / weight.norm() - centred / centred.norm()
             classifier["self_duality"] = float(difference.norm())
     angles = _angles(means - centre, hot.double() @ centred)
-    undefined = (hot.sum(1) == 1) | hot[:, ~present].any(1)
+    # All of them together sum to zero but for rounding.
+    undefined = (hot.sum(1) == 1) | hot[:, ~present].any(1) | hot[:, present].all(1)
     return SupportReport(
         supports=supports,
         counts=numbers.cpu(),
