@@ -53,8 +53,8 @@ class SupportReport:
     r""":math:`\|W/\|W\|_F - M/\|M\|_F\|_F` for the matrix M of the centred singletons."""
     tagwise_angles: Float[Tensor, " C"]
     r"""Angle in degrees between :math:`h_S - \bar h` and :math:`\sum_{k \in S}(h_k - \bar h)`, with
-    :math:`\bar h` the mean of the singletons that there are; nan where one of S is missing, and for
-    singletons themselves."""
+    :math:`\bar h` the mean of the singletons that there are; nan for singletons themselves, and
+    where one of S is missing or S has all of them (these sum to zero)."""
     tagwise_angle: float | None
     r"""Mean of the ``tagwise_angles`` of pairs, over the mean angle between the same :math:`h_S`
     and the sums of all *other* pairs of singletons: 0 at collapse, about 1 without structure."""
