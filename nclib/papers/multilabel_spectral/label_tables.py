@@ -6,7 +6,7 @@ The chapters and the checks of the paper's claims share them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import combinations
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nclib.papers import _cases
+from nclib.theory import label_spectrum
 
 FANO_LINES = ((0, 1, 3), (1, 2, 4), (2, 3, 5), (3, 4, 6), (0, 4, 5), (1, 5, 6), (0, 2, 6))
 
@@ -83,7 +84,9 @@ def complete(num_classes: int, support_counts: Mapping[int, float]) -> LabelTabl
     )
 
 
-def long_tailed(num_classes: int, ratio: float, *, pairs: float, largest: float = 100) -> LabelTable:
+def long_tailed(
+    num_classes: int, ratio: float, *, pairs: float, largest: float = 100
+) -> LabelTable:
     """Singletons in a long tail, and every pair equally often.
 
     Args:
@@ -154,9 +157,7 @@ def random_table(generator: torch.Generator, *, largest: int = 6) -> LabelTable:
     return make_table(k, dict(zip(supports, counts.tolist(), strict=True)))
 
 
-def optimum(
-    table: LabelTable, *, lam_w: float, lam_h: float, lam_b: float = math.inf
-) -> Optimum:
+def optimum(table: LabelTable, *, lam_w: float, lam_h: float, lam_b: float = math.inf) -> Optimum:
     """The certified pick-all-label optimum of a table (:func:`nclib.ufm.solve`)."""
     best = _cases.solve_to_gap(
         table.labels.T, table.counts, lam_w=lam_w, lam_h=lam_h, lam_b=lam_b, loss="pal"
@@ -166,6 +167,68 @@ def optimum(
     return Optimum(
         best.weight, best.means, best.bias, softmax, residuals, best.objective, best.rank
     )
+
+
+def one_level_bound(table: LabelTable, kappa: float, *, lam_w: float, lam_h: float) -> float:
+    r"""The tangent bound with one residual level for all, :math:`\min(1, \theta/\sqrt{N\kappa})`.
+
+    A lower bound of the optimum without a bias for :math:`\kappa = \kappa^{\max}` of the pooled
+    moment. What the same formula gives for :math:`\kappa^{\min}` is none, as the chapter shows.
+    """
+    size, share = table.multiplicities, table.counts / table.counts.sum()
+    num_classes = table.labels.shape[1]
+    level = math.inf if kappa <= 0 else math.sqrt(table.samples * lam_w * lam_h / kappa)
+    off = min(1.0, level) * (num_classes - size) / num_classes
+    others = (num_classes - size).clamp(min=1)
+    entropy = torch.xlogy(off, others / off.clamp(min=1e-300))
+    entropy += torch.xlogy(1 - off, size / (1 - off))
+    return float(share @ (size * entropy))
+
+
+def gram_variation(
+    table: LabelTable, *, samples: int, draws: int, lam: float, generator: torch.Generator
+) -> dict[str, float]:
+    r"""How much :math:`WW^\top` varies when the labels are drawn again from the table.
+
+    Args:
+        table: its counts in proportion are the distribution.
+        samples: N, drawn with replacement.
+        draws: how often.
+        lam: :math:`\lambda_W = N\lambda_H`; there is no bias.
+        generator: of the draws.
+
+    Returns:
+        Mean relative deviations from the optimum of the distribution: of the whole matrix
+        (Frobenius), and of its entries along the weakest and the strongest contrast of the labels.
+    """
+    share = table.counts / table.counts.sum()
+
+    def gram(labels: Tensor, counts: Tensor) -> Tensor:
+        drawn = LabelTable(labels, counts)
+        weight = optimum(drawn, lam_w=lam, lam_h=lam / drawn.samples).weight
+        return weight @ weight.T
+
+    expected = gram(table.labels, samples * share)
+    weak, strong = extreme_contrasts(table)
+    deviations: dict[str, list[float]] = {"whole": [], "weakest": [], "strongest": []}
+    for _ in range(draws):
+        rows = torch.multinomial(share, samples, replacement=True, generator=generator)
+        counts = rows.bincount(minlength=len(share)).to(share)
+        present = counts > 0
+        other = gram(table.labels[present], counts[present])
+        deviations["whole"].append(float((other - expected).norm() / expected.norm()))
+        for name, v in (("weakest", weak), ("strongest", strong)):
+            deviations[name].append(abs(float((v @ other @ v) / (v @ expected @ v)) - 1))
+    return {name: sum(values) / draws for name, values in deviations.items()}
+
+
+def extreme_contrasts(table: LabelTable) -> tuple[Float[Tensor, " K"], Float[Tensor, " K"]]:
+    """The unit contrasts with the least and the largest second moment of the labels."""
+    moment = label_spectrum(table.labels, table.counts).pooled.centred_moment
+    ones = torch.ones_like(moment) / len(moment)
+    # The ones are lifted above every contrast.
+    vectors = torch.linalg.eigh(moment + (moment.trace() + 1) * ones).eigenvectors
+    return vectors[:, 0], vectors[:, -2]
 
 
 def tag_wise_cosines(
@@ -202,7 +265,5 @@ def tag_wise_cosines(
         excess = (labels.sum(1) - 1) / (pi.sum() - 1)
         made = labels @ alone - excess[:, None] * (pi @ alone)
     else:
-        raise ValueError(
-            f"rule must be uniform, counts, frequencies or centred, got {rule!r}"
-        )
+        raise ValueError(f"rule must be uniform, counts, frequencies or centred, got {rule!r}")
     return torch.cosine_similarity(several, made, dim=1).tolist()

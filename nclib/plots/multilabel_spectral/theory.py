@@ -65,9 +65,7 @@ def two_sided(
     return figure
 
 
-def bound_gaps(
-    kappa_hat: Sequence[float], gaps: Mapping[str, Sequence[float]]
-) -> Figure:
+def bound_gaps(kappa_hat: Sequence[float], gaps: Mapping[str, Sequence[float]]) -> Figure:
     r"""Bounds less the certified optimum at random label tables, over :math:`\hat\kappa`.
 
     Args:
@@ -81,9 +79,7 @@ def bound_gaps(
         "lower": (r"$L$, with $\kappa^{\max}$", COLOURS[1], "o"),
     }
     for name, (label, colour, marker) in names.items():
-        axes.plot(
-            kappa_hat, gaps[name], marker, color=colour, markersize=4, alpha=0.6, label=label
-        )
+        axes.plot(kappa_hat, gaps[name], marker, color=colour, markersize=4, alpha=0.6, label=label)
     axes.axhline(0, color=PALETTE["black"], linewidth=1)
     axes.set(xlabel=r"$\hat\kappa$ of the label table", ylabel="bound less the optimum")
     axes.set_title(f"Two bounds hold at {len(kappa_hat)} random tables; the third is none")
@@ -283,11 +279,7 @@ def imbalance_and_co_occurrence(
             "method": "restyle",
             "label": f"{100 * share:.0f} %",
             "args": [
-                {
-                    "visible": [
-                        level == place for level, _ in product(range(len(shares)), _KINDS)
-                    ]
-                },
+                {"visible": [level == place for level, _ in product(range(len(shares)), _KINDS)]},
                 moved,
             ],
         }
@@ -341,7 +333,11 @@ def _trace(kind: str, state: ThreeClasses) -> dict[str, Any]:
     trace: dict[str, Any] = {"x": x, "y": y, "xaxis": axes[0], "yaxis": axes[1]}
     if kind == "spectrum":
         marker = {"size": 13, "color": PALETTE["blue"]}
-        return trace | {"mode": "markers", "marker": marker, "hovertemplate": "%{x:.3f}<extra></extra>"}
+        return trace | {
+            "mode": "markers",
+            "marker": marker,
+            "hovertemplate": "%{x:.3f}<extra></extra>",
+        }
     if kind == "arrows":
         line = {"color": PALETTE["grey"], "width": 1}
         return trace | {"mode": "lines", "line": line, "hoverinfo": "skip"}
