@@ -8,6 +8,12 @@ from nclib.theory._bounds import cdnv_bound
 from nclib.theory._divergence import jensen_shannon, mixture_jensen_shannon
 from nclib.theory._label_spectrum import LabelMoment, LabelSpectrum, label_spectrum
 from nclib.theory._label_spectrum_balanced import BalancedOptimum, balanced_optimum
+from nclib.theory._label_spectrum_bounds import lower_bound, upper_bound
+from nclib.theory._label_spectrum_thresholds import (
+    merging_thresholds,
+    stability_bound,
+    trivial_threshold,
+)
 from nclib.theory._least_squares import LeastSquares, least_squares_classifier
 
 __all__ = [
@@ -20,6 +26,11 @@ __all__ = [
     "jensen_shannon",
     "label_spectrum",
     "least_squares_classifier",
+    "lower_bound",
+    "merging_thresholds",
     "mixture_jensen_shannon",
     "spread_means",
+    "stability_bound",
+    "trivial_threshold",
+    "upper_bound",
 ]

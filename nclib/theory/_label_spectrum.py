@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy import sparse
+from scipy.linalg import eigvalsh
 from torch import Tensor
 
 
@@ -40,7 +41,7 @@ class LabelMoment:
     @property
     def centred_moment(self) -> Float[Tensor, "K K"]:
         r""":math:`\tilde M = P M P = E[\tilde y \tilde y^\top]`, with :math:`\tilde y = Py`."""
-        return _project(self.second_moment, torch.full_like(self.frequencies, 1 / len(self)))
+        return _project(self.second_moment, torch.full_like(self.frequencies, 1 / self.num_classes))
 
     @property
     def covariance(self) -> Float[Tensor, "K K"]:
@@ -61,8 +62,8 @@ class LabelMoment:
         return float(moment.trace() - moment.sum() / len(moment))
 
     @cached_property
-    def eigenvalues(self) -> Float[Tensor, " K-1"]:
-        r"""Eigenvalues of :math:`\tilde M` across the contrasts, ascending."""
+    def eigenvalues(self) -> Float[Tensor, " M"]:
+        r"""The K - 1 eigenvalues of :math:`\tilde M` across the contrasts, ascending."""
         return self._across_contrasts(self.second_moment)
 
     @property
@@ -81,9 +82,14 @@ class LabelMoment:
         return self.kappa_min / self.kappa_balanced if self.kappa_balanced > 0 else math.nan
 
     @cached_property
+    def covariance_eigenvalues(self) -> Float[Tensor, " M"]:
+        """The K - 1 eigenvalues of ``covariance`` across the contrasts, ascending."""
+        return self._across_contrasts(self.covariance)
+
+    @property
     def covariance_kappa_min(self) -> float:
-        r"""The least eigenvalue of ``covariance`` across the contrasts."""
-        return float(self._across_contrasts(self.covariance)[0])
+        r""":math:`\kappa^{\min}` of the covariance, at most that of the moment."""
+        return float(self.covariance_eigenvalues[0])
 
     def is_isotropic(self, tol: float = 1e-9) -> bool:
         r"""Whether :math:`\tilde M = \kappa^{bal} P`: no contrast is weaker than another.
@@ -92,13 +98,11 @@ class LabelMoment:
         """
         return self.kappa_max - self.kappa_min <= tol * self.kappa_balanced
 
-    def __len__(self) -> int:
-        return len(self.second_moment)
-
     def _across_contrasts(self, matrix: Float[Tensor, "K K"]) -> Float[Tensor, " K-1"]:
         if self.kappa_balanced == 0:  # every sample has all labels, and rounding none
             return matrix.new_zeros(len(matrix) - 1)
-        return torch.linalg.eigvalsh(on_contrasts(matrix)).clamp(min=0)
+        values = eigvalsh(on_contrasts(matrix).numpy(), check_finite=False)
+        return torch.from_numpy(values).clamp(min=0)
 
 
 class LabelSpectrum(tuple[LabelMoment, ...]):
@@ -173,24 +177,7 @@ def label_spectrum(labels: Any, counts: Any = None) -> LabelSpectrum:
     >>> moment.multiplicity, moment.count, moment.is_isotropic(), round(moment.kappa_min, 9)
     (3, 7, True, 0.285714286)
     """
-    table = read_labels(labels, counts)
-    num_classes = table.rows.shape[1]
-    entries = []
-    for m in np.unique(table.multiplicities).tolist():
-        chosen = table.multiplicities == m
-        rows, weights = table.rows[chosen], table.counts[chosen]
-        weighted = rows.copy()
-        weighted.data *= np.repeat(weights, m)
-        total = float(weights.sum())
-        moment = torch.from_numpy((rows.T @ weighted).toarray()) / total
-        balanced = m * (num_classes - m) / (num_classes * (num_classes - 1))
-        entries.append(LabelMoment(m, _plain(total), moment, balanced))
-    spectrum = LabelSpectrum(entries)
-    spectrum.num_classes = num_classes
-    spectrum.skipped = _plain(table.skipped)
-    has = np.bincount(table.rows.indices, minlength=num_classes)
-    spectrum.absent = tuple(np.flatnonzero(has == 0).tolist())
-    return spectrum
+    return spectrum_of(read_labels(labels, counts))
 
 
 class LabelTable(NamedTuple):
@@ -200,6 +187,30 @@ class LabelTable(NamedTuple):
     counts: np.ndarray  # (C,), float64
     multiplicities: np.ndarray  # (C,), labels a row
     skipped: float  # samples of rows without a label
+
+    def of_size(self, m: int) -> tuple[np.ndarray, np.ndarray]:
+        """The supports with m labels, (n, m) class ids in ascending order, and their counts."""
+        chosen = np.flatnonzero(self.multiplicities == m)
+        starts = self.rows.indptr[chosen].astype(np.int64)
+        return self.rows.indices[starts[:, None] + np.arange(m)], self.counts[chosen]
+
+
+def spectrum_of(table: LabelTable) -> LabelSpectrum:
+    """``label_spectrum`` of labels that have been checked."""
+    num_classes = table.rows.shape[1]
+    entries = []
+    for m in np.unique(table.multiplicities).tolist():
+        supports, weights = table.of_size(m)
+        total = float(weights.sum())
+        moment = torch.from_numpy(_co_occurrence(supports, weights, num_classes)) / total
+        balanced = m * (num_classes - m) / (num_classes * (num_classes - 1))
+        entries.append(LabelMoment(m, _plain(total), moment, balanced))
+    spectrum = LabelSpectrum(entries)
+    spectrum.num_classes = num_classes
+    spectrum.skipped = _plain(table.skipped)
+    has = np.bincount(table.rows.indices, minlength=num_classes)
+    spectrum.absent = tuple(np.flatnonzero(has == 0).tolist())
+    return spectrum
 
 
 def read_labels(labels: Any, counts: Any = None) -> LabelTable:
@@ -213,9 +224,10 @@ def read_labels(labels: Any, counts: Any = None) -> LabelTable:
     skipped = float(weights[~labelled].sum())
     if not labelled.all():
         rows, weights, multiplicities = rows[labelled], weights[labelled], multiplicities[labelled]
+    table = LabelTable(rows, weights, multiplicities, skipped)
     if counts is not None:
-        _check_distinct(rows, multiplicities, np.flatnonzero(labelled))
-    return LabelTable(rows, weights, multiplicities, skipped)
+        _check_distinct(table, np.flatnonzero(labelled))
+    return table
 
 
 def _multi_hot(labels: Any) -> Any:
@@ -277,20 +289,35 @@ def _counts(counts: Any, size: int) -> np.ndarray:
     return values
 
 
-def _check_distinct(rows: Any, multiplicities: np.ndarray, names: np.ndarray) -> None:
-    """Refuse a support that stands in two rows."""
-    for m in np.unique(multiplicities):
-        chosen = np.flatnonzero(multiplicities == m)
-        supports = rows.indices[rows.indptr[chosen][:, None] + np.arange(m)]
+def _check_distinct(table: LabelTable, names: np.ndarray) -> None:
+    """Refuse a support that stands in two rows, which ``names`` numbers."""
+    for m in np.unique(table.multiplicities).tolist():
+        supports, _ = table.of_size(m)
         _, first, inverse = np.unique(supports, axis=0, return_index=True, return_inverse=True)
-        again = np.flatnonzero(first[inverse.ravel()] != np.arange(len(chosen)))
+        earlier = first[inverse.ravel()]
+        again = np.flatnonzero(earlier != np.arange(len(supports)))
         if len(again):
             row = int(again[0])
-            pair = names[chosen[first[inverse.ravel()[row]]]], names[chosen[row]]
+            rows = names[table.multiplicities == m][[earlier[row], row]].tolist()
             raise ValueError(
-                f"each support must be given once, but rows {pair[0]} and {pair[1]} both are "
+                f"each support must be given once, but rows {rows[0]} and {rows[1]} both are "
                 f"{tuple(supports[row].tolist())}"
             )
+
+
+def _co_occurrence(supports: np.ndarray, weights: np.ndarray, num_classes: int) -> np.ndarray:
+    """How many samples have each pair of classes, (K, K), from (n, m) supports."""
+    first, second = np.triu_indices(supports.shape[1])
+    pairs = np.zeros(num_classes**2)
+    # as many pairs at once as the matrix has entries: linear time, and little memory
+    step = max(1, max(num_classes**2, 2**16) // len(first))
+    for start in range(0, len(supports), step):
+        rows = supports[start : start + step].astype(np.int64)
+        codes = rows[:, first] * num_classes + rows[:, second]
+        repeated = np.repeat(weights[start : start + step], len(first))
+        pairs += np.bincount(codes.ravel(), repeated, minlength=num_classes**2)
+    upper = pairs.reshape(num_classes, num_classes)
+    return upper + np.triu(upper, 1).T
 
 
 def _plain(value: float) -> float:

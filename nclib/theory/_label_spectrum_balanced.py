@@ -75,7 +75,7 @@ def balanced_optimum(
     >>> round(best.scale_squared, 4), round(best.objective, 12)
     (9.8077, 1.455995454393)
     >>> {m: round(c, 4) for m, c in best.coefficients.items()}
-    {1: 1.0, 2: 0.8999, 3: 0.8424}
+    {1: 1.0, 2: 0.9, 3: 0.8424}
     """
     _check.whole("num_classes", num_classes, least=2)
     if not support_counts:
