@@ -1,8 +1,9 @@
 """NC4: does the classifier choose the class whose mean is nearest?"""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from nclib._scale import magnitude, unit_of
 from nclib.metrics._products import padded
@@ -76,9 +77,37 @@ class Agreement:
             nearest[open_] = scores.argmax(1)
         return (self.first_equal[chosen] == self.first_equal[nearest]).sum()
 
+    def count_shared(
+        self,
+        residuals: Float[Tensor, "N P"],
+        along: Float[Tensor, "N r"],
+        labels: Bool[Tensor, "N K"],
+    ) -> Int[Tensor, ""]:
+        r"""How many of the m decisions about each sample agree, where m classes share its feature.
+
+        Both sides choose m classes: those of the largest logits, those of the nearest means. Here
+        the residual is :math:`r = h - \tfrac1m\sum_{k \in S}\mu_k`, given with Uᵀr.
+        """
+        sizes = labels.sum(1)
+        shares = labels.to(residuals.dtype) / sizes[:, None]
+        products = torch.mm(residuals, self.weight)[:, : self.logits.shape[1]]
+        coordinates = along + shares @ self.coordinates
+        scores = torch.addmm(-self.half_norms, coordinates, self.coordinates.T)
+        equal = one_hot(self.first_equal, len(self.first_equal)).to(residuals.dtype)
+        chosen = _largest(products + shares @ self.logits, sizes).to(equal.dtype) @ equal
+        nearest = _largest(scores, sizes).to(equal.dtype) @ equal
+        return torch.minimum(chosen, nearest).sum(dtype=torch.float64).long()
+
     def _decide(
         self, residuals: Float[Tensor, "N P"], labels: Int[Tensor, " N"]
     ) -> Int[Tensor, " N"]:
         """The classifier's class."""
         products = torch.mm(residuals, self.weight)[:, : self.logits.shape[1]]
         return products.add_(self.logits.index_select(0, labels)).argmax(1)
+
+
+def _largest(scores: Float[Tensor, "N K"], sizes: Int[Tensor, " N"]) -> Bool[Tensor, "N K"]:
+    """Which are among the largest of their row, as many as its size says."""
+    order = scores.argsort(dim=1, descending=True, stable=True)
+    ranks = torch.arange(scores.shape[1], device=scores.device)
+    return torch.zeros_like(scores, dtype=torch.bool).scatter_(1, order, ranks < sizes[:, None])

@@ -13,15 +13,18 @@ from torch.nn.functional import embedding_bag
 from nclib._scale import is_ordinary, magnitude, unit_of
 from nclib.metrics import _validate
 from nclib.metrics._agreement import Agreement
+from nclib.metrics._pairs import Pairs, positive_pairs
 from nclib.metrics._products import full_precision, padded, working_dtype
 from nclib.metrics._report import (
     ClassMoments,
     ClassSpan,
     CollapseReport,
     class_span,
+    classifier_of,
     collapse_report,
     refined,
     scaled_classifier,
+    with_absent,
 )
 
 _SEGMENT = 64  # rows summed in the features' own precision before float64 takes over
@@ -55,12 +58,25 @@ def measure(
     again after division by a power of two, and an extreme classifier is divided likewise, so that
     what is free of scale is right at every scale that the dtype holds.
 
+    With several labels a sample, a positive pair (sample, label) is what is counted, averaged and
+    measured: a pooled feature is a sample of each of its m classes, and the class-wise feature
+    :math:`h_{ik}` one of class k for every label k of sample i. Samples without labels have no
+    pair, and classes without samples are skipped and named (``absent``). NC4 asks for as many
+    decisions about a feature as classes share it: of a pooled one, it is the share of pairs whose
+    classes are both among the m largest logits and among the m nearest means, summed over samples
+    and divided by the number of pairs. NC1 of pooled features is not 0 at exact collapse, when
+    every support has one feature, since its classes share it; :func:`support_report` judges
+    supports.
+
     Args:
-        features: (N, P), floating point, on any device that has float64.
-        labels: (N,), integers from 0 to K − 1.
-        weight: (K, P), the classifier as ``torch.nn.Linear`` holds it; None leaves NC3 and NC4 out.
+        features: (N, P), or (N, K, P) class by class; floating point, on any device that has
+            float64.
+        labels: (N,), integers from 0 to K − 1, or multi-hot (N, K).
+        weight: (K, P), the classifier as ``torch.nn.Linear`` holds it; None leaves NC3 and NC4 out,
+            and so does a classifier (K, K·P) of the features of all classes one after another.
         bias: (K,), its bias; None for zero.
-        num_classes: K, at least 2; None: the rows of ``weight``, else the largest label plus one.
+        num_classes: K, at least 2; None: the rows of ``weight``, else the columns of multi-hot
+            labels or class-wise features, else the largest label plus one.
         centring: what centres the class means and weights :math:`\Sigma_B`: ``"class"``, every
             class alike (the field's habit), or ``"sample"``, every sample alike.
         chunk_size: rows worked on at a time; None: about 4 MiB of them (256 MiB off the CPU).
@@ -69,8 +85,10 @@ def measure(
         The report; its tensors are on the CPU.
 
     Raises:
-        ValueError: naming it, if shapes disagree, a label is out of range, a class has no sample,
-            or anything is NaN or infinite; if ``centring`` is unknown, ``chunk_size`` not positive.
+        ValueError: naming it, if shapes disagree, a label is out of range or neither 0 nor 1, or
+            the classifier or a pair's feature is NaN or infinite; if a class has no sample (of
+            class ids) or only one class has; if ``centring`` is unknown or ``chunk_size`` not
+            positive.
         TypeError: if features are not floating point, labels not integers, or anything no tensor.
 
     Source: Papyan, Han and Donoho (2020); Zhu et al. (2021); the fields of :class:`CollapseReport`.
@@ -83,34 +101,31 @@ def measure(
     (0.0, 0.0, 0.0, 1.0)
     """
     _validate.check_batch(features, labels)
-    num_classes = _validate.check_classifier(weight, bias, num_classes, features.shape[1])
-    if num_classes is None:
-        num_classes = max(2, int(labels.max()) + 1) if len(labels) else 2
+    num_classes = _validate.check_classifier(weight, bias, num_classes, features.shape[-1])
     _validate.check_centring(centring)
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"chunk_size must be positive, got {chunk_size}")
-    features = features.detach()
-    labels = labels.to(features.device, torch.int64)
-    _validate.check_labels(labels, num_classes)
-    counts = torch.bincount(labels, minlength=num_classes)
-    _validate.check_counts(counts)
+    pairs, num_classes = positive_pairs(features, labels, num_classes)
+    counts = torch.bincount(pairs.classes, minlength=num_classes)
+    present = _validate.present_classes(counts, all_needed=labels.ndim == 1)
+    if len(present) < num_classes:
+        pairs, counts = pairs.of(present, num_classes), counts[present]
 
-    classifier = None if weight is None else (weight, bias)
-    read = functools.partial(_read, features, labels, counts, classifier, centring, chunk_size)
+    classifier = classifier_of(weight, bias, pairs.features.shape[1], present)
+    read = functools.partial(_read, pairs, counts, classifier, centring, chunk_size)
     with full_precision(features.device):
         report = read()
         if report is None:
-            largest = magnitude(features)
+            largest = pairs.magnitude()
             if not math.isfinite(largest):
-                raise _validate.nonfinite_error(features)
+                raise pairs.nonfinite_error()
             report = read(unit_of(largest, working_dtype(features)))
     assert report is not None
-    return report
+    return with_absent(report, present, num_classes)
 
 
 def _read(
-    features: Float[Tensor, "N P"],
-    labels: Int[Tensor, " N"],
+    pairs: Pairs,
     counts: Int[Tensor, " K"],
     classifier: tuple[Tensor, Tensor | None] | None,
     centring: str,
@@ -119,19 +134,18 @@ def _read(
 ) -> CollapseReport | None:
     """The report of features in a unit; without one, None if they are too extreme to be squared."""
     as_they_are, unit = unit is None, unit or 1.0
-    means = _class_sums(features, labels, counts, unit) / counts[:, None]
+    means = _class_sums(pairs, counts, unit) / counts[:, None]
     largest = magnitude(means)  # not finite if any feature is not
     if as_they_are and not (largest < 1 or is_ordinary(largest)):
         return None
-    eps = torch.finfo(working_dtype(features)).eps
+    dtype = working_dtype(pairs.features)
+    eps = torch.finfo(dtype).eps
     span = class_span(means, counts.double(), centring, eps)
     weight, agreement = None, None
     if classifier is not None:
         weight, bias = scaled_classifier(*classifier, unit, means)
-        agreement = Agreement(means, span, weight, bias, working_dtype(features))
-    moments, within, nc4 = _read_residuals(
-        features, labels, counts, means, span, agreement, chunk_size, unit
-    )
+        agreement = Agreement(means, span, weight, bias, dtype)
+    moments, within, nc4 = _read_residuals(pairs, counts, means, span, agreement, chunk_size, unit)
     largest = float((moments.means.square().sum(1) + moments.variances).max().sqrt())
     if as_they_are and not is_ordinary(largest):
         return None
@@ -139,16 +153,14 @@ def _read(
     return collapse_report(moments, span, within, weight, nc4, centring, unit)
 
 
-def _class_sums(
-    features: Float[Tensor, "N P"],
-    labels: Int[Tensor, " N"],
-    counts: Int[Tensor, " K"],
-    unit: float,
-) -> Float[Tensor, "K P"]:
+def _class_sums(pairs: Pairs, counts: Int[Tensor, " K"], unit: float) -> Float[Tensor, "K P"]:
     """Sums by class in float64, of float32 sums over segments of one class and at most 64 rows."""
+    features, labels = pairs.features, pairs.classes
     num_classes, dim = len(counts), features.shape[1]
     dtype = working_dtype(features)
     order = labels.argsort()
+    if pairs.rows is not None:
+        order = pairs.rows[order]
     segments = (counts + _SEGMENT - 1) // _SEGMENT
     classes = torch.arange(num_classes, device=labels.device).repeat_interleave(segments)
     within_class = torch.arange(len(classes), device=labels.device) - (
@@ -185,8 +197,7 @@ def _default_chunk(features: Tensor, width: int) -> int:
 
 
 def _read_residuals(
-    features: Float[Tensor, "N P"],
-    labels: Int[Tensor, " N"],
+    pairs: Pairs,
     counts: Int[Tensor, " K"],
     means: Float[Tensor, "K P"],
     span: ClassSpan,
@@ -195,8 +206,13 @@ def _read_residuals(
     unit: float,
 ) -> tuple[ClassMoments, Float[Tensor, " r"], float | None]:
     """Second reading: refined moments, residual variance along each axis, share of agreement."""
+    features, labels = pairs.features, pairs.classes
     dtype, device = working_dtype(features), features.device
-    (samples, dim), num_classes, rank = features.shape, len(counts), len(span.spread)
+    (samples, dim), num_classes, rank = (
+        (len(labels), features.shape[1]),
+        len(counts),
+        len(span.spread),
+    )
     table, basis = means.to(dtype), padded(span.basis).to(dtype)
     size = chunk_size or _default_chunk(features, dim + 2 * rank)
     residuals = torch.empty(min(size, samples), dim, dtype=dtype, device=device)
@@ -206,7 +222,9 @@ def _read_residuals(
     energy = torch.zeros(basis.shape[1], dtype=torch.float64, device=device)
     agreed = torch.zeros((), dtype=torch.int64, device=device)
 
-    for rows, classes in zip(features.split(size), labels.split(size), strict=True):
+    chunks = (features if pairs.rows is None else pairs.rows).split(size)
+    for chunk, classes in zip(chunks, labels.split(size), strict=True):
+        rows = chunk if pairs.rows is None else features[chunk]
         r = residuals[: len(rows)]
         torch.index_select(table, 0, classes, out=r)
         torch.sub(_in_unit(rows, unit), r, out=r)
@@ -215,7 +233,7 @@ def _read_residuals(
         squares.index_add_(0, classes, lengths.double().square())
         along = torch.mm(r, basis, out=products[: len(rows)])
         energy += vector_norm(along, dim=0).double().square()
-        if agreement is not None:
+        if agreement is not None and pairs.hot is None:
             lengths_along = vector_norm(along, dim=1)
             agreed += agreement.count(r, along[:, :rank], lengths, lengths_along, classes)
 
@@ -230,4 +248,11 @@ def _read_residuals(
     within = ((energy[:rank] - missed_along) / samples).clamp(min=0)
     if agreement is None:
         return moments, within, None
+    if pairs.hot is not None:
+        labelled = pairs.hot.any(1).nonzero().flatten()
+        for chunk in labelled.split(size):
+            hot = pairs.hot[chunk]
+            centres = (hot.double() @ means / hot.sum(1, keepdim=True)).to(dtype)
+            r = _in_unit(features[chunk], unit) - centres
+            agreed += agreement.count_shared(r, (r @ basis)[:, :rank], hot)
     return moments, within, float(agreed) / samples if rank else math.nan

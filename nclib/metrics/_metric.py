@@ -7,24 +7,27 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.linalg import vector_norm
 from torchmetrics import Metric
 from torchmetrics.utilities.distributed import gather_all_tensors
 
-from nclib._scale import magnitude, unit_of
+from nclib._scale import unit_of
 from nclib.metrics import _validate
 from nclib.metrics._agreement import Agreement
 from nclib.metrics._classifier import WatchedClassifier, fingerprint
+from nclib.metrics._pairs import positive_pairs
 from nclib.metrics._products import full_precision, working_dtype
 from nclib.metrics._report import (
     ClassMoments,
     ClassSpan,
     CollapseReport,
     class_span,
+    classifier_of,
     collapse_report,
     scaled_classifier,
+    with_absent,
 )
 
 
@@ -40,8 +43,9 @@ class CollapseMetric(Metric):
 
     Memory in float64: K·P for the means and P² for the scatter. NC4 asks of each sample which of
     the *final* class means is nearest, which no running sum can answer: with a classifier the
-    samples are kept too, N·P in the dtype in which they came, in the process that saw them (with
-    ``compute_on_cpu=True``, in its main memory). ``nc4=False`` keeps none and leaves NC4 out.
+    samples are kept too (of class-wise features, the pairs), in the dtype in which they came and in
+    the process that saw them (with ``compute_on_cpu=True``, in its main memory). ``nc4=False``
+    keeps none and leaves NC4 out.
 
     The classifier is watched, not copied: ``compute`` uses its values at that time.
 
@@ -57,6 +61,10 @@ class CollapseMetric(Metric):
     the layer. The same holds for a bound method of a module; any other function is called as it is.
     A pickle of the model watches the unpickled layer; pickled alone, only a metric that watches
     values still has its classifier.
+
+    Labels are class ids or multi-hot, features pooled or class-wise, as :func:`measure` has them; a
+    batch of either kind may follow one of the other. Once multi-hot labels were given, classes
+    without samples are skipped and named.
 
     Sums are kept in float64 through every cast of the metric or of a module that contains it. They
     are kept in a unit, a power of two that grows with the largest feature so far, so that they are
@@ -108,6 +116,7 @@ class CollapseMetric(Metric):
     settings: Tensor
     moments: Tensor
     rounding: Tensor
+    multi_hot: Tensor
     features: list[Tensor]
     labels: list[Tensor]
 
@@ -124,12 +133,13 @@ class CollapseMetric(Metric):
     ) -> None:
         super().__init__(**kwargs)
         self._classifier = WatchedClassifier(weight, bias)
-        _validate.check_classifier(*self._classifier(), num_classes, dim)
+        given, given_bias = self._classifier()
+        _validate.check_classifier(given, given_bias, num_classes, dim)
         _validate.check_centring(centring)
         self.num_classes = num_classes
         self.dim = dim
         self.centring = centring
-        self.keeps_samples = nc4 and weight is not None
+        self.keeps_samples = nc4 and given is not None and given.shape[1] == dim
         size = 1 + 2 * num_classes + num_classes * dim + dim**2
         merge = functools.partial(_merge, num_classes=num_classes, dim=dim)
         # First, so that states which must not be merged are refused before anything is.
@@ -137,22 +147,29 @@ class CollapseMetric(Metric):
         # One state: the parts of two sets of moments can only be merged together.
         self.add_state("moments", torch.zeros(size, dtype=torch.float64), dist_reduce_fx=merge)
         self.add_state("rounding", torch.zeros(()).double(), dist_reduce_fx="max")
+        self.add_state("multi_hot", torch.zeros(()).double(), dist_reduce_fx="max")  # 1 if seen
         self.add_state("features", [], dist_reduce_fx="cat")
         self.add_state("labels", [], dist_reduce_fx="cat")
 
     def update(self, features: Tensor, labels: Tensor) -> None:
-        """Add a batch of features (B, P) with labels (B,); any class may be absent from it."""
+        """Add a batch of features (B, P) or (B, K, P) with labels (B,), or (B, K) if multi-hot.
+
+        Any class may be absent from it.
+        """
         _validate.check_batch(features, labels)
-        if features.shape[1] != self.dim:
+        if features.shape[-1] != self.dim:
             raise ValueError(
                 f"features must have dimension {self.dim}, got {tuple(features.shape)}"
             )
-        features = features.detach()
-        labels = labels.to(features.device, torch.int64)
-        _validate.check_labels(labels, self.num_classes)
-        largest = magnitude(features)
+        pairs, _ = positive_pairs(features, labels, self.num_classes)
+        largest = pairs.magnitude()
         if not math.isfinite(largest):
-            raise _validate.nonfinite_error(features)
+            raise pairs.nonfinite_error()
+        if labels.ndim == 2:
+            self.multi_hot = torch.ones_like(self.multi_hot)
+        if not len(pairs.classes):
+            return
+        features = pairs.take()
         if self.moments.is_inference() and not torch.is_inference_mode_enabled():
             self.moments = self.moments.clone()  # which may be written to here
         with full_precision(features.device):
@@ -161,7 +178,7 @@ class CollapseMetric(Metric):
             if largest:
                 unit = max(before, unit_of(largest))
                 _use_unit(total, before, unit)
-            present, position, sizes = labels.unique(return_inverse=True, return_counts=True)
+            present, position, sizes = pairs.classes.unique(return_inverse=True, return_counts=True)
             exact = _in_unit(features, unit)
             means = exact.new_zeros(len(present), self.dim).index_add_(0, position, exact)
             means /= sizes[:, None]
@@ -180,19 +197,24 @@ class CollapseMetric(Metric):
             total.counts.index_add_(0, present, sizes.double())
             self.rounding = self.rounding.clamp(min=torch.finfo(working_dtype(features)).eps)
         if self.keeps_samples:
-            # A copy: the caller may write the next batch into the same memory.
-            self.features.append(features.clone())
-            self.labels.append(labels.clone())
+            # Copies: the caller may write the next batch into the same memory.
+            shared = pairs.hot is not None
+            self.features.append((pairs.features if shared else features).clone())
+            self.labels.append((pairs.classes if pairs.hot is None else pairs.hot).clone())
 
     def forward(self, features: Tensor, labels: Tensor) -> CollapseReport | None:
-        """Update, and report this batch alone; None if a class is absent from it."""
+        """Update, and report this batch alone.
+
+        None if a class of class ids is absent from it, or all but one of multi-hot labels.
+        """
         batch = copy.copy(self)
         batch.features, batch.labels = [], []
         batch.reset()
         batch.update(features, labels)
         with batch.sync_context(self.dist_sync_fn, should_sync=self.dist_sync_on_step):
             counts = _unpack(batch.moments, self.num_classes, self.dim).counts
-            report = batch._report() if bool(counts.all()) else None
+            enough = 2 if bool(batch.multi_hot) else self.num_classes
+            report = batch._report() if int(counts.count_nonzero()) >= enough else None
         # A collection may have lent these to others, which are given the batch themselves.
         self.moments = self.moments.clone()
         self.features, self.labels = [*self.features], [*self.labels]
@@ -207,19 +229,23 @@ class CollapseMetric(Metric):
         weight, bias = self._classifier()
         _validate.check_classifier(weight, bias, self.num_classes, self.dim)
         total = _unpack(self.moments, self.num_classes, self.dim)
-        _validate.check_counts(total.counts)
-        means, counts = total.means.clone(), total.counts
+        present = _validate.present_classes(total.counts, all_needed=not bool(self.multi_hot))
+        means, counts, squares = (
+            part.index_select(0, present) for part in (total.means, total.counts, total.squares)
+        )
+        classifier = classifier_of(weight, bias, self.dim, present)
         with full_precision(means.device):
             span = class_span(means, counts, self.centring, float(self.rounding))
             within = ((total.scatter @ span.basis) * span.basis).sum(0).clamp(min=0) / counts.sum()
-            moments = ClassMoments(counts, means, total.squares / counts)
+            moments = ClassMoments(counts, means, squares / counts)
             unit = float(total.unit) or 1.0
-            nc4 = None
-            if weight is not None:
-                weight, bias = scaled_classifier(weight, bias, unit, means)
+            nc4, weight = None, None
+            if classifier is not None:
+                weight, bias = scaled_classifier(*classifier, unit, means)
                 if self.keeps_samples:
-                    nc4 = self._agreement_share(moments, span, weight, bias, unit)
-            return collapse_report(moments, span, within, weight, nc4, self.centring, unit)
+                    nc4 = self._agreement_share(moments, span, weight, bias, unit, present)
+            report = collapse_report(moments, span, within, weight, nc4, self.centring, unit)
+        return with_absent(report, present, self.num_classes)
 
     def _agreement_share(
         self,
@@ -228,6 +254,7 @@ class CollapseMetric(Metric):
         weight: Float[Tensor, "K P"],
         bias: Float[Tensor, " K"] | None,
         unit: float,
+        present: Int[Tensor, " L"],
     ) -> float:
         """NC4 of the samples kept here and in the other processes."""
         device = self.moments.device
@@ -235,12 +262,22 @@ class CollapseMetric(Metric):
         dtype = torch.float64 if wide else torch.float32
         agreement = Agreement(moments.means, span, weight, bias, dtype)
         basis = span.basis.to(dtype)
-        kept = sum(map(len, self.labels))
+        kept = sum(int(part.sum()) if part.ndim == 2 else len(part) for part in self.labels)
+        number = torch.zeros(self.num_classes, dtype=torch.int64, device=device)
+        number[present] = torch.arange(len(present), device=device)
         agreed = torch.zeros((), dtype=torch.int64, device=device)
         for batch, batch_labels in zip(self.features, self.labels, strict=True):
             for rows, classes in zip(batch.split(4096), batch_labels.split(4096), strict=True):
                 classes = classes.to(device)
                 exact = _in_unit(rows.to(device), unit)
+                if classes.ndim == 2:
+                    labelled = classes.any(1)
+                    hot = classes[labelled][:, present]
+                    centres = hot.double() @ moments.means / hot.sum(1, keepdim=True)
+                    residuals = (exact[labelled] - centres).to(dtype)
+                    agreed += agreement.count_shared(residuals, residuals @ basis, hot)
+                    continue
+                classes = number[classes]
                 residuals = (exact - moments.means[classes]).to(dtype)
                 lengths = vector_norm(residuals, dim=1)
                 along = residuals @ basis
@@ -344,7 +381,9 @@ class CollapseMetric(Metric):
         # The samples stay in their process; only the number that agrees is added up.
         reductions = self._reductions
         self.settings = self._settings()
-        self._reductions = {name: reductions[name] for name in ("settings", "moments", "rounding")}
+        self._reductions = {
+            name: reductions[name] for name in ("settings", "moments", "rounding", "multi_hot")
+        }
         try:
             super()._sync_dist(*args, **kwargs)
         finally:

@@ -87,6 +87,10 @@ class CollapseReport:
     r""":math:`\mu_G`. Empty in a report that was stored without the means."""
     centring: str
     r"""``"class"`` or ``"sample"``."""
+    absent: tuple[int, ...] | None = None
+    r"""Classes of multi-hot labels that no sample carries. They are skipped: K is the number of the
+    other classes in every formula, and what is listed by class has 0 (counts) or nan for them. None
+    where every class has a sample."""
 
     def to_dict(self, *, means: bool = False) -> dict[str, Any]:
         """The report as JSON holds it: numbers, None, lists, and nan and ±inf as strings.
@@ -94,7 +98,9 @@ class CollapseReport:
         Args:
             means: include ``class_means`` and ``global_mean`` (K·P + P numbers).
         """
-        skipped = () if means else ("class_means", "global_mean")
+        skipped: tuple[str, ...] = () if means else ("class_means", "global_mean")
+        if self.absent is None:  # as in a report from before there was such a field
+            skipped += ("absent",)
         names = [field.name for field in dataclasses.fields(self) if field.name not in skipped]
         return {name: _to_json(getattr(self, name)) for name in names}
 
@@ -106,7 +112,7 @@ class CollapseReport:
             ValueError: if a field is missing or unknown.
         """
         fields = {field.name for field in dataclasses.fields(cls)}
-        missing = fields - {"class_means", "global_mean"} - values.keys()
+        missing = fields - {"class_means", "global_mean", "absent"} - values.keys()
         unknown = values.keys() - fields
         if missing or unknown:
             raise ValueError(
@@ -191,6 +197,18 @@ def refined(span: ClassSpan, means: Float[Tensor, "K P"]) -> ClassSpan:
     return span._replace(centre=centre, coordinates=coordinates, spread=spread)
 
 
+def classifier_of(
+    weight: Tensor | None, bias: Tensor | None, dim: int, present: Int[Tensor, " L"]
+) -> tuple[Tensor, Tensor | None] | None:
+    """The rows of the classes that are present; None without a classifier of such features."""
+    if weight is None or weight.shape[1] != dim:
+        return None
+    if len(present) == len(weight):
+        return weight, bias
+    present = present.to(weight.device)
+    return weight[present], None if bias is None else bias[present.to(bias.device)]
+
+
 def scaled_classifier(
     weight: Tensor, bias: Tensor | None, unit: float, means: Float[Tensor, "K P"]
 ) -> tuple[Float[Tensor, "K P"], Float[Tensor, " K"] | None]:
@@ -268,6 +286,28 @@ def collapse_report(
     )
 
 
+def with_absent(
+    report: CollapseReport, present: Int[Tensor, " L"], num_classes: int
+) -> CollapseReport:
+    """The report of the classes that are present, as one of all the classes."""
+    if len(present) == num_classes:
+        return report
+    present = present.cpu()
+
+    def spread(values: Tensor | None) -> Tensor | None:
+        if values is None:
+            return None
+        empty = 0 if values.dtype == torch.int64 else math.nan
+        return values.new_full((num_classes, *values.shape[1:]), empty).index_copy(
+            0, present, values
+        )
+
+    names = ("nc1_per_class", "nc3_alignment_per_class", "counts", "variances", "class_means")
+    by_class: dict[str, Any] = {name: spread(getattr(report, name)) for name in names}
+    absent = sorted(set(range(num_classes)) - set(present.tolist()))
+    return dataclasses.replace(report, **by_class, absent=tuple(absent))
+
+
 def _duality(
     weight: Float[Tensor, "K P"] | None,
     means: Float[Tensor, "K P"],
@@ -279,7 +319,7 @@ def _duality(
         names = ("nc3", "nc3_duality", "nc3_alignment", "nc3_alignment_per_class", "nc3_prime")
         return dict.fromkeys(names)
     unit = weight / weight.norm()
-    alignment = _cosines(weight - weight.mean(0), centred)
+    alignment = cosines(weight - weight.mean(0), centred)
     cross = weight @ centred.T
     left, _, right = torch.linalg.svd(cross + (weight @ centre)[:, None])  # of W H̄
     return {
@@ -291,7 +331,7 @@ def _duality(
     }
 
 
-def _cosines(a: Float[Tensor, "K P"], b: Float[Tensor, "K P"]) -> Float[Tensor, " K"]:
+def cosines(a: Float[Tensor, "K P"], b: Float[Tensor, "K P"]) -> Float[Tensor, " K"]:
     """Row by row; nan where a row is zero (torch's own cosine would say 0)."""
     a, b = rescaled_rows(a), rescaled_rows(b)
     return (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
@@ -300,7 +340,7 @@ def _cosines(a: Float[Tensor, "K P"], b: Float[Tensor, "K P"]) -> Float[Tensor, 
 def _to_json(value: Any) -> Any:
     if isinstance(value, Tensor):
         value = value.tolist()
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_to_json(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
@@ -310,6 +350,8 @@ def _to_json(value: Any) -> Any:
 def _from_json(name: str, value: Any) -> Any:
     if value is None or name == "centring":
         return value
+    if name == "absent":
+        return tuple(value)
     if name == "counts":
         return torch.tensor(value, dtype=torch.int64)
     numbers = _floats(value)

@@ -1,6 +1,5 @@
 """What every measure asks of its input, each refusal naming what is wrong."""
 
-import torch
 from torch import Tensor
 
 from nclib import _check
@@ -9,7 +8,10 @@ from nclib import _check
 def check_classifier(
     weight: Tensor | None, bias: Tensor | None, num_classes: int | None, dim: int
 ) -> int | None:
-    """The number of classes, from the classifier if it is not given; None if neither is."""
+    """The number of classes, from the classifier if it is not given; None if neither is.
+
+    The weight is (K, P), or (K, K P) for the features of all classes one after another.
+    """
     if num_classes is not None and num_classes < 2:
         raise ValueError(f"num_classes must be at least 2, got {num_classes}")
     if weight is None:
@@ -19,7 +21,7 @@ def check_classifier(
     _check.tensor("weight", weight)
     if bias is not None:
         _check.tensor("bias", bias)
-    if weight.ndim != 2 or weight.shape[1] != dim:
+    if weight.ndim != 2 or weight.shape[1] not in (dim, len(weight) * dim):
         raise ValueError(
             f"weight must have shape (K, {dim}) for features of dimension {dim},"
             f" got {tuple(weight.shape)}"
@@ -43,17 +45,23 @@ def check_centring(centring: str) -> None:
 
 
 def check_batch(features: Tensor, labels: Tensor) -> None:
-    """Shapes and types of features (N, P) and labels (N,)."""
+    """Shapes and types of features (N, P) or (N, K, P), and of labels (N,) or (N, K)."""
     _check.tensor("features", features)
     _check.tensor("labels", labels)
-    if features.ndim != 2:
-        raise ValueError(f"features must have shape (N, P), got {tuple(features.shape)}")
-    if labels.ndim != 1:
-        raise ValueError(f"labels must have shape (N,), got {tuple(labels.shape)}")
+    if features.ndim not in (2, 3):
+        raise ValueError(
+            f"features must have shape (N, P), got {tuple(features.shape)};"
+            " or (N, K, P) class by class"
+        )
+    if labels.ndim not in (1, 2):
+        raise ValueError(
+            f"labels must have shape (N,), or (N, K) if multi-hot, got {tuple(labels.shape)}"
+        )
     if len(features) != len(labels):
         raise ValueError(f"{len(features)} features but {len(labels)} labels")
     _check.floating("features", features)
-    _check.integers("labels", labels)
+    if labels.ndim == 1:
+        _check.integers("labels", labels)
 
 
 def check_labels(labels: Tensor, num_classes: int) -> None:
@@ -66,18 +74,15 @@ def check_labels(labels: Tensor, num_classes: int) -> None:
         )
 
 
-def check_counts(counts: Tensor) -> None:
-    """Every class has a sample."""
+def present_classes(counts: Tensor, *, all_needed: bool) -> Tensor:
+    """The classes that have a sample: every class if all are needed, else at least two."""
     if not bool(counts.any()):
         raise ValueError(f"no samples: expected at least one of each of {len(counts)} classes")
-    empty = (counts == 0).nonzero().flatten().tolist()
-    if empty:
+    present = counts.nonzero().flatten()
+    if all_needed and len(present) < len(counts):
+        empty = (counts == 0).nonzero().flatten().tolist()
         shown = ", ".join(map(str, empty[:10])) + (", …" if len(empty) > 10 else "")
         raise ValueError(f"classes without samples: {shown} (of {len(counts)} classes)")
-
-
-def nonfinite_error(features: Tensor) -> ValueError:
-    """Which sample is the first that is not finite."""
-    finite = [rows.isfinite().all(1) for rows in features.split(4096)]
-    sample = int((~torch.cat(finite)).nonzero()[0])
-    return ValueError(f"features contain NaN or infinity, first in sample {sample}")
+    if len(present) < 2:
+        raise ValueError(f"class {int(present[0])} alone has samples: expected two classes or more")
+    return present
