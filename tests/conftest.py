@@ -25,6 +25,7 @@ jaxtyping.install_import_hook(
         "nclib.metrics",
         "nclib.models",
         "nclib.queue",
+        "nclib.tasks",
         "nclib.theory",
         "nclib.train",
         "nclib.ufm",

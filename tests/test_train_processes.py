@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import several
 import torch
 
+from nclib import data
 from nclib.runs import RunConfig, RunRecord
 from nclib.train import fit
 from nclib.train._run import Run
@@ -68,15 +70,18 @@ def test_two_processes_measure_the_network_that_is_kept(tmp_path):
         np.testing.assert_allclose(record.arrays[name], means.cpu().numpy(), atol=1e-5)
 
 
-def test_two_processes_train_as_one_does(tmp_path):
+def test_two_processes_train_as_one_does(tmp_path, monkeypatch):
     """No batch norm, whose statistics are those of a process's part of the batch."""
+    monkeypatch.setitem(data.DATASETS, several.NAME, several.INFO)
     run = config(mixup=1.0, ema=0.9, method_options={"centres": "ema", "drw_epoch": 2})
     queue = {"queue_length": 100, "target_epoch": 0}
     contrast = config(method="tsc-features", method_options=queue, epochs=1)
     branches = config(method="bbn", model="mlp-branches", epochs=2)
     stages = config(method="ce-crt", epochs=1, method_options={"second_epochs": 1})
-    assert start(tmp_path, [run, contrast, branches, stages], *LAUNCHER).wait(timeout=300) == 0
-    others = {"record1": contrast, "record2": branches, "record3": stages}
+    pairs = config(dataset=several.NAME, imbalance=1, method="pal", feature_dim=8, epochs=2)
+    runs = [run, contrast, branches, stages, pairs]
+    assert start(tmp_path, runs, *LAUNCHER).wait(timeout=300) == 0
+    others = {"record1": contrast, "record2": branches, "record3": stages, "record4": pairs}
     for name, other in others.items():
         found, expected = RunRecord.load(tmp_path / f"{name}.json"), trained(other, tmp_path)
         for here, there in zip(expected.epochs, found.epochs, strict=True):
@@ -84,15 +89,20 @@ def test_two_processes_train_as_one_does(tmp_path):
         np.testing.assert_allclose(
             found.arrays["class_means"], expected.arrays["class_means"], rtol=0.01, atol=0.01
         )
-    several, one = RunRecord.load(tmp_path / "record.json"), fit(run)
+    # The last of them, with several labels an image.
+    for name in ("train_map", "test_map", "test_recall_at_3"):
+        assert found.final[name] == pytest.approx(expected.final[name], abs=0.01)
+    assert found.report("train").nc1 == pytest.approx(expected.report("train").nc1, rel=1e-3)
+    assert found.report("test").counts.tolist() == expected.report("test").counts.tolist()
+    of_two, one = RunRecord.load(tmp_path / "record.json"), fit(run)
     for name in ("class_means", "weight", "test_class_means"):
-        np.testing.assert_allclose(several.arrays[name], one.arrays[name], rtol=1e-3, atol=1e-4)
-    assert several.final["train_loss"] == pytest.approx(one.final["train_loss"], rel=1e-4)
-    for here, there in zip(one.epochs, several.epochs, strict=True):
+        np.testing.assert_allclose(of_two.arrays[name], one.arrays[name], rtol=1e-3, atol=1e-4)
+    assert of_two.final["train_loss"] == pytest.approx(one.final["train_loss"], rel=1e-4)
+    for here, there in zip(one.epochs, of_two.epochs, strict=True):
         assert there["loss"] == pytest.approx(here["loss"], rel=1e-4)
         assert there["test_accuracy"] == pytest.approx(here["test_accuracy"], abs=0.006)
     for split in ("train", "test"):
-        expected, found = one.report(split), several.report(split)
+        expected, found = one.report(split), of_two.report(split)
         assert found.nc1 == pytest.approx(expected.nc1, rel=1e-3)
         assert found.nc3 == pytest.approx(expected.nc3, rel=1e-3)
         assert found.counts.tolist() == expected.counts.tolist()
