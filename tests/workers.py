@@ -3,10 +3,8 @@
 import sys
 from pathlib import Path
 
-import several
 import torch
 
-from nclib import data
 from nclib.runs import RunConfig
 from nclib.train import fit
 
@@ -14,7 +12,6 @@ from nclib.train import fit
 def main(folder: str, *texts: str) -> None:
     """Train each with a checkpoint an epoch; leave ``record.json``, ``network.pt``, and so on."""
     torch.set_num_threads(1)
-    data.DATASETS[several.NAME] = several.INFO
     place = Path(folder)
     for number, text in enumerate(texts):
         again = str(number or "")
