@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -67,6 +68,7 @@ class FileDataset:
     test: ImageFiles
 
 
+@cache  # each of the short runs of a chapter, or of the tests, asks for them
 def _read_digits(root: Path | None = None) -> Tensors:
     """scikit-learn's 1,797 digits, 8×8, 17 grey levels; every fifth of a class is a test image."""
     from sklearn.datasets import load_digits
