@@ -1,0 +1,516 @@
+"""The checks: label tables, their certified optima, and what theory says of them.
+
+What a theorem predicts is a closed form or a bound of :mod:`nclib.theory`; what it is compared
+with is the certified optimum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import cache
+from itertools import pairwise, product
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from scipy.optimize import minimize
+from torch import Tensor
+
+from nclib import theory
+from nclib.papers import _cases
+from nclib.papers._cases import at_least, at_most, etf_misfit, misfit
+from nclib.papers._claim import Evidence
+from nclib.papers.multilabel_spectral import label_tables
+from nclib.papers.multilabel_spectral.label_tables import LabelTable, Optimum
+
+_INF = math.inf
+_BIASES = (_INF, 0.0)
+LAM = 6e-3  # λ_W = Nλ_H of the examples
+
+
+class Case(NamedTuple):
+    """A label table with its penalties and the certified optimum."""
+
+    table: LabelTable
+    lam_w: float
+    lam_h: float
+    lam_b: float
+    optimum: Optimum
+
+    @property
+    def theta(self) -> float:
+        """θ = N√(λ_Wλ_H)."""
+        return self.table.samples * math.sqrt(self.lam_w * self.lam_h)
+
+    @property
+    def moment(self) -> Float[Tensor, "K K"]:
+        """Σ n_S g_S g_Sᵀ."""
+        g = self.optimum.residuals
+        return (g.T * self.table.counts) @ g
+
+
+def case_of(table: LabelTable, lam: float = LAM, lam_b: float = _INF) -> Case:
+    """The optimum at λ_W = Nλ_H = lam."""
+    lam_h = lam / table.samples
+    best = label_tables.optimum(table, lam_w=lam, lam_h=lam_h, lam_b=lam_b)
+    return Case(table, lam, lam_h, lam_b, best)
+
+
+@cache
+def random_cases(lam_b: float = _INF) -> list[Case]:
+    """Random tables of three to five classes, λ_W from 0.1 to 0.001."""
+    generator = torch.Generator().manual_seed(0)
+    tables = [label_tables.random_table(generator, largest=5) for _ in range(24)]
+    return [
+        case_of(table, 10 ** (-1 - 2 * place / len(tables)), lam_b)
+        for place, table in enumerate(tables)
+    ]
+
+
+@cache
+def tails(lam_b: float) -> list[Case]:
+    """Long-tailed singletons and equal pairs of five classes: ratios 10 and 100."""
+    settings = ((10, 20.0), (100, 20.0), (100, 2.0))
+    return [
+        case_of(label_tables.long_tailed(5, ratio, pairs=pairs), 2e-3, lam_b)
+        for ratio, pairs in settings
+    ]
+
+
+@cache
+def couples(lam_b: float) -> list[Case]:
+    """Four classes, singletons 10 each, the pairs {0, 1} and {2, 3} 50 each."""
+    table = label_tables.coupled(4, singletons=10, pairs=50)
+    return [case_of(table, lam, lam_b) for lam in (2e-2, 2e-3)]
+
+
+@cache
+def designs(lam_b: float) -> list[Case]:
+    """Isotropic tables: complete designs, and the Fano plane."""
+    return [
+        case_of(label_tables.complete(6, {1: 10, 2: 3, 3: 2}), 2e-3, lam_b),
+        case_of(label_tables.complete(4, {1: 10, 2: 30}), 2e-3, lam_b),
+        case_of(label_tables.fano(singletons=10, lines=25), 2e-3, lam_b),
+    ]
+
+
+def _misses(cases: Iterable[Case], rule: str = "uniform") -> list[float]:
+    """One less the mean cosine of the rule with the prototypes of several labels, a case each."""
+    misses = []
+    for case in cases:
+        cosines = label_tables.tag_wise_cosines(case.table, case.optimum.prototypes, rule=rule)
+        misses.append(1 - sum(cosines) / len(cosines))
+    return misses
+
+
+def _worst_misses(cases: Iterable[Case]) -> list[float]:
+    """One less the least cosine of the uniform rule, a case each."""
+    return [
+        1 - min(label_tables.tag_wise_cosines(case.table, case.optimum.prototypes))
+        for case in cases
+    ]
+
+
+def _both(cases) -> list[Case]:  # type: ignore[no-untyped-def]
+    return [case for lam_b in _BIASES for case in cases(lam_b)]
+
+
+def _gram(case: Case) -> Float[Tensor, "K K"]:
+    return case.optimum.weight @ case.optimum.weight.T
+
+
+# --- The abstract --------------------------------------------------------------------------------
+
+
+def balanced_is_tag_wise() -> Evidence:
+    return at_most(_worst_misses(_both(designs)), "one less the least cosine", 1e-6)
+
+
+def imbalanced_is_not() -> Evidence:
+    return at_least(_worst_misses(_both(tails)), "one less the least cosine", 1e-4)
+
+
+def imbalance_bends() -> Evidence:
+    return at_least((etf_misfit(_gram(c)) for c in _both(tails)), "smallest ETF misfit of $W$", 0.1)
+
+
+def correlation_bends() -> Evidence:
+    misfits = (etf_misfit(_gram(case)) for case in _both(couples))
+    return at_least(misfits, "smallest ETF misfit of $W$", 0.1)
+
+
+def _uniform_is_nearer(rule: str) -> Evidence:
+    cases = _both(tails)
+    pairs = zip(_misses(cases, rule), _misses(cases), strict=True)
+    wrong = sum(weighted >= uniform for weighted, uniform in pairs)
+    return Evidence(wrong, 0, len(cases), "optima at which the uniform sum is nearer")
+
+
+def counts_are_nearer() -> Evidence:
+    return _uniform_is_nearer("counts")
+
+
+def frequencies_are_nearer() -> Evidence:
+    return _uniform_is_nearer("frequencies")
+
+
+def uniform_without_bias() -> Evidence:
+    return at_most(_misses(tails(_INF)), "one less the mean cosine", 2e-3)
+
+
+def not_uniform_without_bias() -> Evidence:
+    return at_least(_misses(tails(_INF)), "one less the mean cosine", 2e-3)
+
+
+def not_uniform_with_bias() -> Evidence:
+    return at_least(_misses(tails(0.0)), "one less the mean cosine", 2e-3)
+
+
+def centred_with_bias() -> Evidence:
+    cases = tails(0.0)
+    pairs = zip(_misses(cases, "centred"), _misses(cases), strict=True)
+    return at_most(
+        (centred / uniform for centred, uniform in pairs), "miss, in uniform misses", 0.2
+    )
+
+
+def weakest_contrast() -> Evidence:
+    """No contrast has a smaller second moment, and steps of descent come down to it."""
+    misfits = []
+    for case in random_cases():
+        moment = case.table.labels
+        spectrum = theory.label_spectrum(case.table.labels, case.table.counts).pooled
+        weights = case.table.counts / case.table.samples
+        v, _ = label_tables.extreme_contrasts(case.table)
+        reached = float(weights @ (moment @ v).square())
+        contrasts = _cases.centring(len(v)) @ _cases.gaussian(len(v), 200, seed=len(weights))
+        others = (weights @ (moment @ contrasts).square()) / contrasts.square().sum(0)
+        excess = max(0.0, spectrum.kappa_min - float(others.min()))
+        misfits.append(max(excess, abs(reached - spectrum.kappa_min)))
+    return at_most(misfits, "misfit of the least second moment")
+
+
+def kappa_min_in_the_bound() -> Evidence:
+    wrong = 0
+    for case in random_cases():
+        kappa = theory.label_spectrum(case.table.labels, case.table.counts).pooled.kappa_min
+        bound = label_tables.one_level_bound(case.table, kappa, lam_w=case.lam_w, lam_h=case.lam_h)
+        wrong += bound > case.optimum.objective + 1e-9
+    return Evidence(wrong, 0, len(random_cases()), "optima below it")
+
+
+def kappa_max_in_the_bound() -> Evidence:
+    gaps = []
+    for case in random_cases():
+        kappa = theory.label_spectrum(case.table.labels, case.table.counts).pooled.kappa_max
+        bound = label_tables.one_level_bound(case.table, kappa, lam_w=case.lam_w, lam_h=case.lam_h)
+        gaps.append(bound - case.optimum.objective)
+    return at_most(gaps, "largest excess over the optimum", 1e-9)
+
+
+def kappa_min_bounds_the_logits() -> Evidence:
+    """E|Wᵀỹ|² ≥ κ^min |W|², and descent on W comes down to equality."""
+    ratios = []
+    for case in random_cases():
+        spectrum = theory.label_spectrum(case.table.labels, case.table.counts).pooled
+        weight, weights = case.optimum.weight, case.table.counts / case.table.samples
+        power = weights @ (case.table.labels @ weight).square().sum(1)
+        ratios.append(float(spectrum.kappa_min * weight.square().sum() / power))
+    return at_most(ratios, "largest share of the bound", 1 + 1e-6)
+
+
+@cache
+def variations() -> tuple[dict[str, float], dict[str, float]]:
+    """How the Gram matrix varies at an even table (κ̂ = 1) and at a Zipf one (κ̂ = 0.17)."""
+    generator = torch.Generator().manual_seed(0)
+    even, skewed = (
+        label_tables.gram_variation(
+            label_tables.zipf(5, exponent), samples=600, draws=10, lam=LAM, generator=generator
+        )
+        for exponent in (0.0, 2.4)
+    )
+    return even, skewed
+
+
+def _variation_grows(name: str) -> Evidence:
+    even, skewed = variations()
+    growth = skewed[name] / even[name]
+    return at_least([growth], r"variation at $\hat\kappa=0.17$ over that at $\hat\kappa=1$", 2.0)
+
+
+def whole_gram_is_controlled() -> Evidence:
+    return _variation_grows("whole")
+
+
+def weakest_contrast_is_controlled() -> Evidence:
+    return _variation_grows("weakest")
+
+
+def stability_bound() -> Evidence:
+    r"""Two maps that fit the same prototypes, each to its error; in units of the bound."""
+    ratios = []
+    for seed, case in enumerate(random_cases()):
+        num_classes = case.table.labels.shape[1]
+        weights = case.table.counts / case.table.samples
+        centred = case.table.labels @ _cases.centring(num_classes)
+        floor = theory.label_spectrum(case.table.labels, case.table.counts).pooled.kappa_min
+        h = case.optimum.prototypes
+        maps = [_cases.gaussian(h.shape[1], num_classes, seed=2 * seed + i) for i in range(2)]
+        errors = [float((weights @ (h - centred @ u.T).square().sum(1)).sqrt()) for u in maps]
+        gap = (maps[0] - maps[1]) @ _cases.centring(num_classes)
+        ratios.append(float(gap.norm()) * math.sqrt(floor) / sum(errors))
+    return at_most(ratios, "largest distance in units of the bound", 1 + 1e-9)
+
+
+def stability_attained() -> Evidence:
+    """Prototypes halfway between two maps that differ along the weakest contrast."""
+    misfits = []
+    for case in random_cases():
+        weights = case.table.counts / case.table.samples
+        centred = case.table.labels @ _cases.centring(case.table.labels.shape[1])
+        floor = theory.label_spectrum(case.table.labels, case.table.counts).pooled.kappa_min
+        v, _ = label_tables.extreme_contrasts(case.table)
+        # h_S = 0, U = vᵀ, U′ = -vᵀ: both miss by (E⟨v, ỹ⟩²)^½, and their distance is 2.
+        error = float((weights @ (centred @ v).square()).sqrt())
+        misfits.append(abs(2 * math.sqrt(floor) / (2 * error) - 1))
+    return at_most(misfits, "relative distance from the bound")
+
+
+def couples_are_tag_wise() -> Evidence:
+    return at_most(_worst_misses(_both(couples)), "one less the least cosine", 1e-9)
+
+
+def anisotropic_is_not_tag_wise() -> Evidence:
+    cases = [*_both(couples), *_both(tails)]
+    return at_least(_worst_misses(cases), "smallest miss where no isotropy is", 1e-6)
+
+
+# --- The results of the book ---------------------------------------------------------------------
+
+
+def trace_identity() -> Evidence:
+    misfits = []
+    for case in random_cases():
+        k = case.table.labels.shape[1]
+        for moment in theory.label_spectrum(case.table.labels, case.table.counts):
+            m = moment.multiplicity
+            expected = m * (k - m) / k
+            misfits.append(abs(float(moment.eigenvalues.sum()) - expected))
+    return at_most(misfits, "misfit of the sum of the eigenvalues")
+
+
+def isotropic_designs() -> Evidence:
+    """Fano lines and three pairs at one class: as few supports as can be."""
+    star: dict[tuple[int, ...], float] = {(0, 1): 1.0, (0, 2): 1.0, (0, 3): 1.0}
+    wrong = 0
+    lines = label_tables.make_table(7, dict.fromkeys(label_tables.FANO_LINES, 1.0))
+    for table in (lines, label_tables.make_table(4, star), label_tables.complete(5, {2: 3.0})):
+        [moment] = theory.label_spectrum(table.labels, table.counts)
+        wrong += not moment.kappa_max - moment.kappa_min < 1e-9
+        wrong += not abs(moment.kappa_max - moment.kappa_balanced) < 1e-9
+    return Evidence(wrong, 0, 6, "tables that are not isotropic")
+
+
+def dual_value() -> Evidence:
+    misfits = []
+    for lam_b in (_INF, 0.0, 0.1):
+        for case in random_cases(lam_b):
+            p, size = case.optimum.softmax, case.table.multiplicities
+            weights = case.table.counts / case.table.samples
+            value = float(weights @ (size * -torch.xlogy(p, p).sum(1)))
+            if 0 < lam_b < _INF:
+                value -= float((weights @ case.optimum.residuals).square().sum()) / (2 * lam_b)
+            misfits.append(abs(value / case.optimum.objective - 1))
+    return at_most(misfits, "relative distance of dual and optimum")
+
+
+def dual_feasible() -> Evidence:
+    norms = []
+    for case in random_cases():
+        top = float(torch.linalg.eigvalsh(case.moment)[-1])
+        norms.append(math.sqrt(top) / case.theta)
+    return at_most(norms, r"largest norm in units of $\theta$", 1 + 1e-3)
+
+
+def both_bounds() -> Evidence:
+    excess = []
+    for case in random_cases():
+        lam = {"lam_w": case.lam_w, "lam_h": case.lam_h}
+        low = theory.lower_bound(case.table.labels, case.table.counts, **lam)
+        high = theory.upper_bound(case.table.labels, case.table.counts, **lam)
+        value = case.optimum.objective
+        excess += [low - value, value - high]
+    return at_most(excess, "largest violation", 1e-9)
+
+
+def free_bias_bound() -> Evidence:
+    excess = []
+    for case in random_cases(0.0):
+        lam = {"lam_w": case.lam_w, "lam_h": case.lam_h}
+        low = theory.lower_bound(case.table.labels, case.table.counts, **lam, free_bias=True)
+        excess.append(low - case.optimum.objective)
+    return at_most(excess, "largest violation", 1e-9)
+
+
+def _gaps(case: Case) -> tuple[float, float]:
+    """f* - L and f_bal - f*."""
+    lam = {"lam_w": case.lam_w, "lam_h": case.lam_h}
+    value = case.optimum.objective
+    low = theory.lower_bound(case.table.labels, case.table.counts, **lam)
+    return value - low, theory.upper_bound(case.table.labels, case.table.counts, **lam) - value
+
+
+def tight_designs() -> Evidence:
+    gaps = (max(map(abs, _gaps(case))) for case in designs(_INF))
+    return at_most(gaps, "largest gap of either bound", 1e-9)
+
+
+def tight_only_together() -> Evidence:
+    """With all singletons present, neither gap vanishes without the other."""
+    gaps = (min(_gaps(case)) for case in tails(_INF))
+    return at_least(gaps, "smallest gap of either bound", 1e-4)
+
+
+def balanced_closed_form() -> Evidence:
+    misfits = []
+    tables = ((6, {1: 10, 2: 3, 3: 2}), (4, {1: 10, 2: 30}), (5, {2: 4, 4: 1}))
+    for (k, sizes), lam, lam_b in product(tables, (2e-2, 2e-3), _BIASES):
+        case = case_of(label_tables.complete(k, sizes), lam, lam_b)
+        best = theory.balanced_optimum(k, sizes, lam_w=lam, lam_h=case.lam_h)
+        centred = _cases.centring(k)
+        misfits.append(abs(case.optimum.objective / best.objective - 1))
+        misfits.append(misfit(_gram(case), best.scale_squared * centred))
+        size = case.table.multiplicities.long().tolist()
+        levels = torch.tensor([best.gamma[m] for m in size], dtype=torch.float64)
+        expected = levels[:, None] * (case.table.labels @ centred)
+        misfits.append(misfit(case.optimum.residuals, expected))
+    return at_most(misfits, "relative misfit of the value, of $W$ and of the residuals", 1e-4)
+
+
+def self_consistent() -> Evidence:
+    misfits = []
+    for case in random_cases() + random_cases(0.0):
+        g, h = case.optimum.residuals, case.optimum.prototypes
+        made = g @ (g.T * case.table.counts) @ h / case.theta**2
+        misfits.append(misfit(made, h))
+    return at_most(misfits, "relative misfit of the synthesis", 1e-3)
+
+
+def residual_isotropy() -> Evidence:
+    misfits = []
+    for case in [*random_cases(), *tails(_INF), *tails(0.0)]:
+        k = case.table.labels.shape[1]
+        if case.optimum.rank == k - 1:
+            misfits.append(misfit(case.moment, case.theta**2 * _cases.centring(k)))
+    return at_most(misfits, r"relative misfit of $\theta^2 C$ where $W$ has rank $K - 1$", 1e-3)
+
+
+def trivial_thresholds() -> Evidence:
+    """Whether the optimum is zero, 1 % on either side of each threshold."""
+    wrong, cases = 0, 0
+    for place, lam_b in product(range(6), _BIASES):
+        table = random_cases()[place].table
+        spectrum = theory.label_spectrum(table.labels, table.counts).pooled
+        matrix = spectrum.centred_moment if math.isinf(lam_b) else spectrum.covariance
+        edge = math.sqrt(float(torch.linalg.eigvalsh(matrix)[-1]))
+        for factor in (0.99, 1.01):  # λ_W = Nλ_H: the threshold is λ_W² = λ_max
+            zero = float(case_of(table, factor * edge, lam_b).optimum.weight.norm()) < 1e-4
+            wrong += zero != (factor > 1)
+            cases += 1
+    return Evidence(wrong, 0, cases, "optima on the wrong side")
+
+
+def merging_thresholds() -> Evidence:
+    """Exchangeable classes, 1 % on either side; no bias and a free one."""
+    counts: dict[tuple[int, ...], float] = {(k,): n for k, n in enumerate((100, 100, 60, 5, 5))}
+    table = label_tables.make_table(5, counts | {(0, 3): 4.0, (0, 4): 4.0, (3, 4): 9.0})
+    weights = table.counts / table.samples
+    edge = math.sqrt(float(weights @ (table.labels[:, 3] - table.labels[:, 4]).square()) / 2)
+    wrong, cases = 0, 0
+    for lam_b, factor in product((_INF, 0.0, 0.1), (0.99, 1.01)):
+        weight = case_of(table, factor * edge, lam_b).optimum.weight
+        merged = float((weight[3] - weight[4]).norm()) < 1e-4 * float(weight.norm())
+        wrong += merged != (factor > 1)
+        cases += 1
+    return Evidence(wrong, 0, cases, "optima on the wrong side")
+
+
+def no_merging() -> Evidence:
+    """At optima without a bias, N λ_W λ_H below κ^min: the least distance of two rows."""
+    distances = []
+    for case in random_cases():
+        kappa = theory.label_spectrum(case.table.labels, case.table.counts).pooled.kappa_min
+        best = case_of(case.table, 0.9 * math.sqrt(kappa)).optimum
+        gaps = torch.pdist(best.weight) / best.weight.norm()
+        distances.append(float(gaps.min()))
+    return at_least(distances, "smallest distance of two rows, relative", 1e-3)
+
+
+def free_bias_merges() -> Evidence:
+    """K = 2, counts 90 and 10, Nλ_Wλ_H = 0.3 < κ^min = 0.5."""
+    table = label_tables.make_table(2, {(0,): 90.0, (1,): 10.0})
+    weight = case_of(table, math.sqrt(0.3), 0.0).optimum.weight
+    spectrum = theory.label_spectrum(table.labels, table.counts).pooled
+    ratio = float(weight.norm()) if spectrum.kappa_min > 0.3 else math.nan
+    return at_most([ratio], r"norm of $W$, $N\mu^2 = 0.6\,\kappa^{\min}$")
+
+
+def _descend_to_prototype(
+    weight: Float[Tensor, "K P"], label: Float[Tensor, " K"], penalty: float
+) -> Float[Tensor, " P"]:
+    """The feature of a support under a classifier that is held: ℓ(Wh) + penalty/2 |h|²."""
+    size = label.sum()
+
+    def value(point: Any) -> tuple[float, Any]:
+        h = torch.from_numpy(point)
+        z = weight @ h
+        loss = size * z.logsumexp(0) - label @ z + penalty / 2 * h @ h
+        slope = weight.T @ (size * z.softmax(0) - label) + penalty * h
+        return float(loss), slope.numpy()
+
+    end = minimize(value, torch.zeros(weight.shape[1]).double().numpy(), jac=True, tol=1e-14)
+    return torch.from_numpy(end.x)
+
+
+def fixed_etf() -> Evidence:
+    """Prototypes descended to one by one, under a classifier that is held."""
+    misses, weight = [], 3 * _cases.centring(5)
+    for ratio, pairs in ((10, 20.0), (100, 2.0)):
+        table = label_tables.long_tailed(5, ratio, pairs=pairs)
+        rows = [_descend_to_prototype(weight, y, 1e-3 * table.samples) for y in table.labels]
+        misses.append(1 - min(label_tables.tag_wise_cosines(table, torch.stack(rows))))
+    return at_most(misses, "one less the least cosine", 1e-9)
+
+
+def vanishing_no_bias() -> Evidence:
+    return _vanishing(_INF, "uniform")
+
+
+def vanishing_free_bias() -> Evidence:
+    return _vanishing(0.0, "centred")
+
+
+def _vanishing(lam_b: float, rule: str) -> Evidence:
+    """Misses fall with the penalties; the largest ratio of one to the one before."""
+    table = label_tables.long_tailed(5, 100, pairs=2)
+    misses = _misses([case_of(table, lam, lam_b) for lam in (2e-2, 2e-3, 2e-4, 2e-5)], rule)
+    falls = (after / before for before, after in pairwise(misses))
+    return at_most(falls, "largest miss over the one at ten times the penalty", 0.9)
+
+
+def vanishing_gram() -> Evidence:
+    """WWᵀ against Γ^{1/2}: relative misfit at λ = 2e-5 over that at 2e-2."""
+    ratios = []
+    table = label_tables.long_tailed(5, 100, pairs=20)
+    spectrum = theory.label_spectrum(table.labels, table.counts).pooled
+    for lam_b in _BIASES:
+        pi, centred = spectrum.frequencies, _cases.centring(5)
+        about = torch.outer(pi, pi) if lam_b == 0 else torch.zeros(5, 5).double()
+        limit = _cases.root(centred @ (spectrum.second_moment - about) @ centred)
+        misfits = []
+        for lam in (2e-2, 2e-5):
+            gram = _gram(case_of(table, lam, lam_b))
+            misfits.append(misfit(gram / gram.norm(), limit / limit.norm()))
+        ratios.append(misfits[1] / misfits[0])
+    return at_most(ratios, "misfit over that at a thousand times the penalty", 0.7)

@@ -1,0 +1,1 @@
+"""Figures of the chapters on several labels an image, a module each."""
