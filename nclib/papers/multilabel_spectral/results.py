@@ -124,6 +124,20 @@ RESULTS = (
         label="thm-ms-symmetry",
     ),
     Claim(
+        "book/pal-hadamard",
+        "Any spectrum, and tag-wise averaging",
+        r"$K=2^r$, equal singletons and hyperplanes of $\mathbb F_2^r$ with any counts: without a "
+        "bias every prototype is a multiple of its tag-wise sum.",
+        (
+            Check(
+                "pairs of four classes with random counts",
+                checks.hyperplanes_are_tag_wise,
+            ),
+        ),
+        chapter=_THEORY,
+        label="thm-ms-hadamard",
+    ),
+    Claim(
         "book/pal-limit",
         "The limit of vanishing regularisation",
         r"Under a sign condition $WW^\top\propto\Gamma^{1/2}$ in the limit; then the uniform sum "

@@ -60,7 +60,7 @@ def two_sided(
         )
     right.set(xlabel="imbalance ratio", ylabel="objective")
     right.set_title("and the optimum follows")
-    right.legend(loc="lower left")
+    right.legend(loc="upper left")
     headline(figure, "The spectrum of the labels bounds the optimum from both sides")
     return figure
 
@@ -74,9 +74,9 @@ def bound_gaps(kappa_hat: Sequence[float], gaps: Mapping[str, Sequence[float]]) 
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.9))
     names = {
-        "wrong": (r"$L$ with $\kappa^{\min}$: above the optimum", COLOURS[0], "^"),
+        "wrong": (r"the same with $\kappa^{\min}$", COLOURS[0], "^"),
         "upper": (r"$f_{\rm bal}$", COLOURS[2], "s"),
-        "lower": (r"$L$, with $\kappa^{\max}$", COLOURS[1], "o"),
+        "lower": (r"lower bound, with $\kappa^{\max}$", COLOURS[1], "o"),
     }
     for name, (label, colour, marker) in names.items():
         axes.plot(kappa_hat, gaps[name], marker, color=colour, markersize=4, alpha=0.6, label=label)
@@ -136,7 +136,7 @@ def merging(
         )
         axes.axvline(thresholds[name], color=COLOURS[index], linestyle="--", linewidth=1)
     axes.set(xlabel=r"regularisation $N\mu^2$", ylabel="distance of two rows (first: 1)")
-    axes.set_title("Classes that may be exchanged merge at half the second moment")
+    axes.set_title("Exchangeable classes merge at one threshold, with a bias or without")
     axes.legend(loc="lower left")
     return figure
 
@@ -148,7 +148,7 @@ def gallery(panels: Mapping[str, tuple[Tensor, Tensor, str]]) -> Figure:
         panels: by title, the pooled second moment (K, K), the cosines of the classifier's rows
             (K, K), and a line of text.
     """
-    figure, rows = plt.subplots(2, len(panels), figsize=(7.6, 4.2), squeeze=False)
+    figure, rows = plt.subplots(2, len(panels), figsize=(7.6, 3.5), squeeze=False)
     for column, (title, (moment, cosines, note)) in enumerate(panels.items()):
         above, below = rows[:, column]
         for axes in (above, below):
@@ -160,7 +160,7 @@ def gallery(panels: Mapping[str, tuple[Tensor, Tensor, str]]) -> Figure:
         below.set_xlabel(note, fontsize=8.5)
     rows[0, 0].set_ylabel("second moment")
     rows[1, 0].set_ylabel("cosines of rows")
-    figure.colorbar(image, ax=rows[1, :], shrink=0.8, pad=0.02)
+    figure.colorbar(image, ax=rows, shrink=0.6, pad=0.02, label="cosine")
     headline(figure, "What occurs together decides the classifier")
     return figure
 
@@ -174,12 +174,12 @@ def stability(kappa_hat: Sequence[float], spreads: Mapping[str, Sequence[float]]
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.7))
     for index, (name, values) in enumerate(spreads.items()):
-        axes.loglog(
+        axes.semilogy(
             kappa_hat, values, MARKERS[index], color=COLOURS[index], markersize=6, label=name
         )
-    axes.set(xlabel=r"$\hat\kappa$ of the label table", ylabel="relative variation of the Gram")
-    axes.set_title("A weak contrast makes the geometry vary with the sample")
-    axes.legend()
+    axes.set(xlabel=r"$\hat\kappa$ of the label table", ylabel=r"relative variation of $WW^\top$")
+    axes.set_title("Along a weak contrast, and there alone, the classifier varies")
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
@@ -190,7 +190,7 @@ def vanishing(penalties: Sequence[float], misses: Mapping[str, Sequence[float]])
         penalties: :math:`\lambda_W`, decreasing.
         misses: by rule and bias, one less the mean cosine.
     """
-    figure, axes = plt.subplots(figsize=(7.0, 3.8))
+    figure, axes = plt.subplots(figsize=(7.0, 4.2))
     for index, (name, values) in enumerate(misses.items()):
         axes.loglog(
             penalties, values, color=COLOURS[index], marker=MARKERS[index], markersize=5, label=name
@@ -198,7 +198,7 @@ def vanishing(penalties: Sequence[float], misses: Mapping[str, Sequence[float]])
     axes.invert_xaxis()
     axes.set(xlabel=r"regularisation $\lambda_W=N\lambda_H$", ylabel="1 − mean cosine")
     axes.set_title("The rule that survives imbalance depends on the bias")
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 

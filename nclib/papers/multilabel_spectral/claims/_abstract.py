@@ -127,6 +127,10 @@ ABSTRACT = (
                 "free one",
                 checks.couples_are_tag_wise,
             ),
+            Check(
+                "no bias: exact for four classes with equal singletons and pairs of any counts",
+                checks.hyperplanes_are_tag_wise,
+            ),
         ),
         _THEORY,
         "thm-ms-symmetry",
