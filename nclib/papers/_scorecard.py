@@ -77,8 +77,6 @@ verified*: a test that found nothing is no proof, and a proof that fails a test 
 
 _COMING = """## Papers whose chapters are to come
 
-- How label imbalance shapes geometry: a general spectral analysis of multi-label neural collapse
-  (arXiv 2605.01897)
 - Space alignment matters: the missing piece for inducing neural collapse in long-tailed learning
   (arXiv 2512.07844)
 - MLC-NC: long-tailed multi-label image classification through the lens of neural collapse

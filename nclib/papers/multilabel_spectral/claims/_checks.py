@@ -19,7 +19,7 @@ from torch import Tensor
 
 from nclib import theory
 from nclib.papers import _cases
-from nclib.papers._cases import at_least, at_most, etf_misfit, misfit
+from nclib.papers._cases import Decay, at_least, at_most, etf_misfit, misfit
 from nclib.papers._claim import Evidence
 from nclib.papers.multilabel_spectral import label_tables
 from nclib.papers.multilabel_spectral.label_tables import LabelTable, Optimum
@@ -58,10 +58,16 @@ def case_of(table: LabelTable, lam: float = LAM, lam_b: float = _INF) -> Case:
 
 
 @cache
-def random_cases(lam_b: float = _INF) -> list[Case]:
-    """Random tables of three to five classes, λ_W from 0.1 to 0.001."""
+def random_tables() -> list[LabelTable]:
+    """Random tables of three to five classes."""
     generator = torch.Generator().manual_seed(0)
-    tables = [label_tables.random_table(generator, largest=5) for _ in range(16)]
+    return [label_tables.random_table(generator, largest=5) for _ in range(16)]
+
+
+@cache
+def random_cases(lam_b: float = _INF) -> list[Case]:
+    """Their optima, λ_W from 0.1 to 0.001."""
+    tables = random_tables()
     return [
         case_of(table, 10 ** (-1 - 2 * place / len(tables)), lam_b)
         for place, table in enumerate(tables)
@@ -175,26 +181,27 @@ def centred_with_bias() -> Evidence:
     )
 
 
+def _pooled(table: LabelTable) -> theory.LabelMoment:
+    return theory.label_spectrum(table.labels, table.counts).pooled
+
+
 def weakest_contrast() -> Evidence:
-    """No contrast has a smaller second moment, and steps of descent come down to it."""
+    """No contrast has a smaller second moment than κ^min, and one has just that."""
     misfits = []
-    for case in random_cases():
-        moment = case.table.labels
-        spectrum = theory.label_spectrum(case.table.labels, case.table.counts).pooled
-        weights = case.table.counts / case.table.samples
-        v, _ = label_tables.extreme_contrasts(case.table)
-        reached = float(weights @ (moment @ v).square())
-        contrasts = _cases.centring(len(v)) @ _cases.gaussian(len(v), 200, seed=len(weights))
-        others = (weights @ (moment @ contrasts).square()) / contrasts.square().sum(0)
-        excess = max(0.0, spectrum.kappa_min - float(others.min()))
-        misfits.append(max(excess, abs(reached - spectrum.kappa_min)))
+    for seed, table in enumerate(random_tables()):
+        kappa, (v, _) = _pooled(table).kappa_min, label_tables.extreme_contrasts(table)
+        weights = table.counts / table.samples
+        reached = float(weights @ (table.labels @ v).square())
+        contrasts = _cases.centring(len(v)) @ _cases.gaussian(len(v), 200, seed=seed)
+        others = (weights @ (table.labels @ contrasts).square()) / contrasts.square().sum(0)
+        misfits.append(max(kappa - float(others.min()), abs(reached - kappa)))
     return at_most(misfits, "misfit of the least second moment")
 
 
 def kappa_min_in_the_bound() -> Evidence:
     wrong = 0
     for case in random_cases():
-        kappa = theory.label_spectrum(case.table.labels, case.table.counts).pooled.kappa_min
+        kappa = _pooled(case.table).kappa_min
         bound = label_tables.one_level_bound(case.table, kappa, lam_w=case.lam_w, lam_h=case.lam_h)
         wrong += bound > case.optimum.objective + 1e-9
     return Evidence(wrong, 0, len(random_cases()), "optima below it")
@@ -203,21 +210,21 @@ def kappa_min_in_the_bound() -> Evidence:
 def kappa_max_in_the_bound() -> Evidence:
     gaps = []
     for case in random_cases():
-        kappa = theory.label_spectrum(case.table.labels, case.table.counts).pooled.kappa_max
+        kappa = _pooled(case.table).kappa_max
         bound = label_tables.one_level_bound(case.table, kappa, lam_w=case.lam_w, lam_h=case.lam_h)
         gaps.append(bound - case.optimum.objective)
     return at_most(gaps, "largest excess over the optimum", 1e-9)
 
 
 def kappa_min_bounds_the_logits() -> Evidence:
-    """E|Wᵀỹ|² ≥ κ^min |W|², and descent on W comes down to equality."""
+    """E|Wᵀỹ|² ≥ κ^min |W|² for centred W, in shares of the left side."""
     ratios = []
-    for case in random_cases():
-        spectrum = theory.label_spectrum(case.table.labels, case.table.counts).pooled
-        weight, weights = case.optimum.weight, case.table.counts / case.table.samples
-        power = weights @ (case.table.labels @ weight).square().sum(1)
-        ratios.append(float(spectrum.kappa_min * weight.square().sum() / power))
-    return at_most(ratios, "largest share of the bound", 1 + 1e-6)
+    for seed, table in enumerate(random_tables()):
+        k, weights = table.labels.shape[1], table.counts / table.samples
+        weight = _cases.centring(k) @ _cases.gaussian(k, k, seed=seed)
+        power = weights @ (table.labels @ weight).square().sum(1)
+        ratios.append(float(_pooled(table).kappa_min * weight.square().sum() / power))
+    return at_most(ratios, "largest share of the bound", 1 + 1e-9)
 
 
 @cache
@@ -235,7 +242,7 @@ def variations() -> tuple[dict[str, float], dict[str, float]]:
 
 def _variation_grows(name: str) -> Evidence:
     even, skewed = variations()
-    growth = skewed[name] / even[name]
+    growth = skewed[name] / even[name] if even[name] > 0 else math.nan
     return at_least([growth], r"variation at $\hat\kappa=0.17$ over that at $\hat\kappa=1$", 2.0)
 
 
@@ -248,32 +255,29 @@ def weakest_contrast_is_controlled() -> Evidence:
 
 
 def stability_bound() -> Evidence:
-    r"""Two maps that fit the same prototypes, each to its error; in units of the bound."""
+    """Two random maps and random prototypes: their distance in units of the bound."""
     ratios = []
-    for seed, case in enumerate(random_cases()):
-        num_classes = case.table.labels.shape[1]
-        weights = case.table.counts / case.table.samples
-        centred = case.table.labels @ _cases.centring(num_classes)
-        floor = theory.label_spectrum(case.table.labels, case.table.counts).pooled.kappa_min
-        h = case.optimum.prototypes
-        maps = [_cases.gaussian(h.shape[1], num_classes, seed=2 * seed + i) for i in range(2)]
+    for seed, table in enumerate(random_tables()):
+        k, weights = table.labels.shape[1], table.counts / table.samples
+        centred = table.labels @ _cases.centring(k)
+        shared = _cases.gaussian(k, k, seed=3 * seed)
+        maps = [shared + 0.1 * _cases.gaussian(k, k, seed=3 * seed + i) for i in (1, 2)]
+        h = centred @ shared.T
         errors = [float((weights @ (h - centred @ u.T).square().sum(1)).sqrt()) for u in maps]
-        gap = (maps[0] - maps[1]) @ _cases.centring(num_classes)
-        ratios.append(float(gap.norm()) * math.sqrt(floor) / sum(errors))
+        gap = float(((maps[0] - maps[1]) @ _cases.centring(k)).norm())
+        ratios.append(gap / theory.stability_bound(errors[0], errors[1], _pooled(table).kappa_min))
     return at_most(ratios, "largest distance in units of the bound", 1 + 1e-9)
 
 
 def stability_attained() -> Evidence:
-    """Prototypes halfway between two maps that differ along the weakest contrast."""
+    """Prototypes at zero, halfway between ±vᵀ with the weakest contrast v."""
     misfits = []
-    for case in random_cases():
-        weights = case.table.counts / case.table.samples
-        centred = case.table.labels @ _cases.centring(case.table.labels.shape[1])
-        floor = theory.label_spectrum(case.table.labels, case.table.counts).pooled.kappa_min
-        v, _ = label_tables.extreme_contrasts(case.table)
-        # h_S = 0, U = vᵀ, U′ = -vᵀ: both miss by (E⟨v, ỹ⟩²)^½, and their distance is 2.
-        error = float((weights @ (centred @ v).square()).sqrt())
-        misfits.append(abs(2 * math.sqrt(floor) / (2 * error) - 1))
+    for table in random_tables():
+        v, _ = label_tables.extreme_contrasts(table)
+        weights = table.counts / table.samples
+        error = float((weights @ (table.labels @ v).square()).sqrt())
+        bound = theory.stability_bound(error, error, _pooled(table).kappa_min)
+        misfits.append(abs(2 / bound - 1))
     return at_most(misfits, "relative distance from the bound")
 
 
@@ -308,12 +312,11 @@ def anisotropic_is_not_tag_wise() -> Evidence:
 
 def trace_identity() -> Evidence:
     misfits = []
-    for case in random_cases():
-        k = case.table.labels.shape[1]
-        for moment in theory.label_spectrum(case.table.labels, case.table.counts):
+    for table in random_tables():
+        k = table.labels.shape[1]
+        for moment in theory.label_spectrum(table.labels, table.counts):
             m = moment.multiplicity
-            expected = m * (k - m) / k
-            misfits.append(abs(float(moment.eigenvalues.sum()) - expected))
+            misfits.append(abs(float(moment.eigenvalues.sum()) - m * (k - m) / k))
     return at_most(misfits, "misfit of the sum of the eigenvalues")
 
 
@@ -353,7 +356,7 @@ def dual_feasible() -> Evidence:
 def both_bounds() -> Evidence:
     excess = []
     for case in random_cases():
-        lam = {"lam_w": case.lam_w, "lam_h": case.lam_h}
+        lam = Decay(lam_w=case.lam_w, lam_h=case.lam_h)
         low = theory.lower_bound(case.table.labels, case.table.counts, **lam)
         high = theory.upper_bound(case.table.labels, case.table.counts, **lam)
         value = case.optimum.objective
@@ -364,7 +367,7 @@ def both_bounds() -> Evidence:
 def free_bias_bound() -> Evidence:
     excess = []
     for case in random_cases(0.0):
-        lam = {"lam_w": case.lam_w, "lam_h": case.lam_h}
+        lam = Decay(lam_w=case.lam_w, lam_h=case.lam_h)
         low = theory.lower_bound(case.table.labels, case.table.counts, **lam, free_bias=True)
         excess.append(low - case.optimum.objective)
     return at_most(excess, "largest violation", 1e-9)
@@ -372,7 +375,7 @@ def free_bias_bound() -> Evidence:
 
 def _gaps(case: Case) -> tuple[float, float]:
     """f* - L and f_bal - f*."""
-    lam = {"lam_w": case.lam_w, "lam_h": case.lam_h}
+    lam = Decay(lam_w=case.lam_w, lam_h=case.lam_h)
     value = case.optimum.objective
     low = theory.lower_bound(case.table.labels, case.table.counts, **lam)
     return value - low, theory.upper_bound(case.table.labels, case.table.counts, **lam) - value
@@ -427,26 +430,25 @@ def trivial_thresholds() -> Evidence:
     """Whether the optimum is zero, 1 % on either side of each threshold."""
     wrong, cases = 0, 0
     for place, lam_b in product(range(6), _BIASES):
-        table = random_cases()[place].table
-        spectrum = theory.label_spectrum(table.labels, table.counts).pooled
-        matrix = spectrum.centred_moment if math.isinf(lam_b) else spectrum.covariance
-        edge = math.sqrt(float(torch.linalg.eigvalsh(matrix)[-1]))
-        for factor in (0.99, 1.01):  # λ_W = Nλ_H: the threshold is λ_W² = λ_max
-            zero = float(case_of(table, factor * edge, lam_b).optimum.weight.norm()) < 1e-4
+        table = random_tables()[place]
+        edge = theory.trivial_threshold(table.labels, table.counts, free_bias=lam_b == 0)
+        for factor in (0.99, 1.01):
+            lam = factor * math.sqrt(edge * table.samples)  # λ_Wλ_H = λ²/N
+            zero = float(case_of(table, lam, lam_b).optimum.weight.norm()) < 1e-4
             wrong += zero != (factor > 1)
             cases += 1
     return Evidence(wrong, 0, cases, "optima on the wrong side")
 
 
 def merging_thresholds() -> Evidence:
-    """Exchangeable classes, 1 % on either side; no bias and a free one."""
+    """Exchangeable classes, 1 % on either side; no bias, a free and a penalised one."""
     counts: dict[tuple[int, ...], float] = {(k,): n for k, n in enumerate((100, 100, 60, 5, 5))}
     table = label_tables.make_table(5, counts | {(0, 3): 4.0, (0, 4): 4.0, (3, 4): 9.0})
-    weights = table.counts / table.samples
-    edge = math.sqrt(float(weights @ (table.labels[:, 3] - table.labels[:, 4]).square()) / 2)
+    edge = float(theory.merging_thresholds(table.labels, table.counts)[3, 4])
     wrong, cases = 0, 0
     for lam_b, factor in product((_INF, 0.0, 0.1), (0.99, 1.01)):
-        weight = case_of(table, factor * edge, lam_b).optimum.weight
+        lam = factor * math.sqrt(edge * table.samples)
+        weight = case_of(table, lam, lam_b).optimum.weight
         merged = float((weight[3] - weight[4]).norm()) < 1e-4 * float(weight.norm())
         wrong += merged != (factor > 1)
         cases += 1
@@ -457,7 +459,7 @@ def no_merging() -> Evidence:
     """At optima without a bias, N λ_W λ_H below κ^min: the least distance of two rows."""
     distances = []
     for case in random_cases():
-        kappa = theory.label_spectrum(case.table.labels, case.table.counts).pooled.kappa_min
+        kappa = _pooled(case.table).kappa_min
         best = case_of(case.table, 0.9 * math.sqrt(kappa)).optimum
         gaps = torch.pdist(best.weight) / best.weight.norm()
         distances.append(float(gaps.min()))
@@ -468,7 +470,7 @@ def free_bias_merges() -> Evidence:
     """K = 2, counts 90 and 10, Nλ_Wλ_H = 0.3 < κ^min = 0.5."""
     table = label_tables.make_table(2, {(0,): 90.0, (1,): 10.0})
     weight = case_of(table, math.sqrt(0.3), 0.0).optimum.weight
-    spectrum = theory.label_spectrum(table.labels, table.counts).pooled
+    spectrum = _pooled(table)
     ratio = float(weight.norm()) if spectrum.kappa_min > 0.3 else math.nan
     return at_most([ratio], r"norm of $W$, $N\mu^2 = 0.6\,\kappa^{\min}$")
 
@@ -520,7 +522,7 @@ def vanishing_gram() -> Evidence:
     """WWᵀ against Γ^{1/2}: relative misfit at λ = 2e-5 over that at 2e-2."""
     ratios = []
     table = label_tables.long_tailed(5, 100, pairs=20)
-    spectrum = theory.label_spectrum(table.labels, table.counts).pooled
+    spectrum = _pooled(table)
     for lam_b in _BIASES:
         pi, centred = spectrum.frequencies, _cases.centring(5)
         about = torch.outer(pi, pi) if lam_b == 0 else torch.zeros(5, 5).double()
