@@ -51,9 +51,7 @@ def misses_by_imbalance(
     row[0, 0].set_ylabel("1 − mean cosine")
     handles, names = row[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=4)
-    headline(
-        figure, "Counts and frequencies as weights miss; a sum about the right origin does not"
-    )
+    headline(figure, "Weighted sums miss; sums about the right origin do not")
     return figure
 
 
@@ -79,6 +77,7 @@ def planar_rules(rows: Mapping[str, Plane]) -> Figure:
         _, tips = in_the_plane(plane.weight, torch.cat([plane.prototypes, extra]))
         tips = tips / tips[:6].norm(dim=1).max()
         singletons, pairs, origin = tips[:3], tips[3:6], tips[6]
+        low, high = float(tips[:, 1].min()) - 0.25, float(tips[:, 1].max()) + 0.25
         for axes, rule, made in zip(panels, plane.made, tips[7:].split(3), strict=True):
             word, colour, marker = RULES[rule]
             for x, y in singletons.tolist():
@@ -88,10 +87,11 @@ def planar_rules(rows: Mapping[str, Plane]) -> Figure:
             axes.plot(*pairs.T, "o", color=PALETTE["black"], markersize=9, fillstyle="none")
             axes.plot(*origin, "+", color=PALETTE["black"], markersize=8)
             axes.plot(*made.T, marker, color=colour, markersize=5)
-            axes.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal", xticks=[], yticks=[])
+            axes.set(xlim=(-1.25, 1.25), ylim=(low, high), aspect="equal", xticks=[], yticks=[])
             axes.grid(visible=False)
             axes.spines[:].set_visible(False)
-            axes.set_title(word, loc="center", fontsize=8.5, fontweight="normal")
+            if name == next(iter(rows)):
+                axes.set_title(word, loc="center", fontsize=8.5, fontweight="normal")
         panels[0].set_ylabel(name)
     headline(figure, "Pairs (circles), and what six rules make of classes 1, 2, 3 (marks)")
     return figure
@@ -108,7 +108,7 @@ def misses_by_penalty(penalties: Sequence[float], misses: Mapping[str, Sequence[
     _draw_misses(axes, penalties, misses)
     axes.set(xscale="log", yscale="log")
     axes.set(xlabel=r"penalty of the bias $\lambda_b$", ylabel="1 − mean cosine")
-    axes.set_title("The affine sum needs no word about the bias")
+    axes.set_title("The affine sum finds the origin at every penalty of the bias")
     axes.legend()
     return figure
 
@@ -148,7 +148,7 @@ def block_grams(panels: Mapping[str, tuple[Tensor, int]]) -> Figure:
     """
     figure, row = plt.subplots(1, len(panels), figsize=(7.4, 3.6), squeeze=False)
     for axes, (title, (cosines, singletons)) in zip(row[0], panels.items(), strict=True):
-        image = axes.imshow(cosines, cmap=DIVERGING, vmin=-1, vmax=1)
+        image = axes.imshow(cosines.numpy(), cmap=DIVERGING, vmin=-1, vmax=1)
         for line in (axes.axhline, axes.axvline):
             line(singletons - 0.5, color=PALETTE["black"], linewidth=1)
         axes.set(xticks=[], yticks=[], title=title)
@@ -197,9 +197,11 @@ def variation(
     for index, (name, values) in enumerate(spreads.items()):
         rank, low, high = intervals[name]
         label = f"{name}: rank correlation {rank:.2f} ({low:.2f} to {high:.2f})"
-        style = {"color": COLOURS[index], "markersize": 5}
-        axes.semilogy(kappa_hat, values, MARKERS[index], label=label, **style)
+        axes.plot(
+            kappa_hat, values, MARKERS[index], color=COLOURS[index], markersize=5, label=label
+        )
     axes.set(xlabel=r"$\hat\kappa$ of the label table", ylabel=r"relative variation of $WW^\top$")
+    axes.set_ylim(bottom=0)
     axes.set_title(r"$\hat\kappa$ ranks the weakest contrast, not the whole")
     figure.legend(loc="outside lower center", ncols=1)
     return figure
