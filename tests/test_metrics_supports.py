@@ -106,6 +106,7 @@ SYNTHESIS = {
     "frequency": (0.969, 0.958, 0.761, 0.975, 0.965, 0.758),
     "root_count": (0.928, 0.819, 0.782, 0.935, 0.812, 0.829),
     "frequency_centred": (0.972, 0.965, 0.328, 0.9998, 0.9996, 0.9974),
+    "affine": (None, None, None, 0.9998, 0.9996, 0.9974),  # a free bias: the rule above
     "classifier": (0.989, 0.984, 0.893, 0.979, 0.966, 0.829),
     "classifier_frequency": (None, None, None, 0.990, 0.987, 0.910),
     "residual": (1, 1, 1, 1, 1, 1),
@@ -138,6 +139,17 @@ def test_synthesis_rules_at_imbalanced_certified_optima(column, lam_b, ratio, pa
     # the first-order condition: h_S = W^T r_S / (N λ_H)
     expected = 1 / (float(counts.sum()) * lam_h)
     assert residual.scales.tolist() == pytest.approx([expected] * 10, rel=1e-3)
+
+
+@pytest.mark.parametrize("offset", [0.0, 3.0])
+def test_prototypes_that_are_affine_in_the_labels_obey_the_affine_sum(offset):
+    labels = multi_hot(complete(4, (1, 2, 3)), 4)
+    counts = torch.arange(1.0, len(labels) + 1)
+    prototypes = labels @ torch.randn(4, 6, generator=seeded(0)).double() + offset
+    fits = synthesis_fits(prototypes, labels, counts=counts)
+    assert fits["affine"].cosines.tolist() == pytest.approx([1.0] * 10, abs=1e-12)
+    assert fits["affine"].scales.tolist() == pytest.approx([1.0] * 10, abs=1e-9)
+    assert (float(fits["uniform"].cosines.min()) < 0.99) == bool(offset)
 
 
 def test_the_report_is_that_of_loops():

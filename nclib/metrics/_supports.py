@@ -184,6 +184,9 @@ def synthesis_fits(
     * ``root_count``: :math:`\sum_{k \in S} \sqrt{n_k}\, h_k`
     * ``frequency_centred``:
       :math:`\sum_{k \in S} h_k - \tfrac{m-1}{\bar m-1} \sum_k \pi_k h_k`
+    * ``affine``: :math:`\sum_{k \in S} h_k - \tfrac{m-1}{\bar m-1} (\sum_k \pi_k h_k - h_G)`,
+      :math:`h_G` the mean of all samples: what every affine map from labels to prototypes obeys,
+      and no offset of the features disturbs
     * ``classifier``: :math:`W^\top(y_S - \tfrac mK 1)`
     * ``classifier_frequency``: :math:`W^\top(y_S - m q)`
     * ``residual``: :math:`W^\top r_S`, :math:`r_S = y_S - m\,\mathrm{softmax}(W h_S + b)`, which
@@ -224,12 +227,15 @@ def synthesis_fits(
     pull = frequencies @ h
     if bool(((n == 0) & (frequencies > 0)).any()):
         pull = pull * math.nan
+    excess = (sizes - 1) / (mean_size - 1)
+    mean = table.counts @ table.means / table.counts.sum()
     rules = {
         "uniform": hot @ h,
         "count": hot @ (n[:, None] * h),
         "frequency": hot @ (frequencies[:, None] * h),
         "root_count": hot @ (n.sqrt()[:, None] * h),
-        "frequency_centred": hot @ h - (sizes - 1) / (mean_size - 1) * pull,
+        "frequency_centred": hot @ h - excess * pull,
+        "affine": hot @ h - excess * (pull - mean),
     }
     rules = {
         name: vectors.masked_fill(missing[:, None], math.nan) for name, vectors in rules.items()

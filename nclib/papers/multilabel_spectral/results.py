@@ -6,6 +6,7 @@ from nclib.papers._claim import Check, Claim
 from nclib.papers.multilabel_spectral.claims import _checks as checks
 
 _THEORY = "multilabel_spectral/theory"
+_SYNTHESIS = "multilabel_spectral/synthesis"
 
 RESULTS = (
     Claim(
@@ -149,5 +150,31 @@ RESULTS = (
         ),
         chapter=_THEORY,
         label="thm-ms-limit",
+    ),
+    Claim(
+        "book/affine-synthesis",
+        "The affine sum",
+        r"At every critical point $E\,h=\frac{\lambda_b}{N\lambda_H}W^\top b$, zero with a free "
+        r"bias. Prototypes that are affine in the labels obey $h_S=\sum_{k\in S}h_k-"
+        r"\frac{m-1}{\bar m-1}\bigl(\sum_k\pi_kh_k-E\,h\bigr)$; others miss it by at most "
+        r"$1+m+(m-1)\frac{\bar m+1}{\bar m-1}$ times their largest distance from an affine map.",
+        (
+            Check("the mean feature, a free bias and a penalised one", checks.mean_feature),
+            Check("the miss, any bias, in units of the bound", checks.affine_miss),
+        ),
+        chapter=_SYNTHESIS,
+        label="thm-ms-affine",
+    ),
+    Claim(
+        "book/symmetric-designs",
+        "Blocks of symmetric designs",
+        "Equal singletons, and the blocks of a symmetric design with equal counts: singletons and "
+        "blocks are simplex ETFs, and every block is a multiple of its tag-wise sum.",
+        (
+            Check("7 classes and lines, 11 classes and biplanes: ETFs", checks.block_etfs),
+            Check("their tag-wise sums", checks.blocks_are_tag_wise),
+        ),
+        chapter=_SYNTHESIS,
+        label="thm-ms-blocks",
     ),
 )

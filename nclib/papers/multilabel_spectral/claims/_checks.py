@@ -526,3 +526,63 @@ def vanishing_gram() -> Evidence:
             misfits.append(misfit(gram / gram.norm(), limit / limit.norm()))
         ratios.append(misfits[1] / misfits[0])
     return at_most(ratios, "misfit over that at a thousand times the penalty", 0.7)
+
+
+# --- Synthesis -----------------------------------------------------------------------------------
+
+
+def mean_feature() -> Evidence:
+    misfits = []
+    for case in random_cases(0.0) + random_cases(0.1):
+        best = case.optimum
+        mean = case.table.counts @ best.prototypes / case.table.samples
+        expected = case.lam_b * (best.bias @ best.weight) / (case.table.samples * case.lam_h)
+        length = float(best.prototypes.norm(dim=1).max())
+        misfits.append(float((mean - expected).norm()) / length if length > 0 else 0.0)
+    return at_most(misfits, "distance in lengths of a prototype", 1e-4)
+
+
+def affine_miss() -> Evidence:
+    """The miss of the affine sum, against the distance from the affine map of least squares."""
+    ratios = []
+    for case in random_cases() + random_cases(0.0) + random_cases(0.1):
+        table, h = case.table, case.optimum.prototypes
+        single, pi = table.multiplicities == 1, table.frequencies
+        mean, size = float(pi.sum()), table.multiplicities[~single]
+        if len(size) == 0:
+            continue
+        design = torch.cat([table.labels, torch.ones_like(table.labels[:, :1])], 1)
+        distance = (h - design @ torch.linalg.pinv(design) @ h).norm(dim=1).max()
+        alone = table.labels[single].T @ h[single]
+        origin = (pi @ alone - table.counts @ h / table.samples) / (mean - 1)
+        made = table.labels[~single] @ alone - torch.outer(size - 1, origin)
+        bound = (1 + size + (size - 1) * (mean + 1) / (mean - 1)) * distance
+        rounding = 1e-9 * (1 + h.norm())  # some optima are affine
+        ratios.append(float(((made - h[~single]).norm(dim=1) / (bound + rounding)).max()))
+    return at_most(ratios, "largest miss in units of the bound", 1.0)
+
+
+@cache
+def symmetric_designs(lam_b: float) -> list[Case]:
+    """The Fano plane, and the biplane of 11 points that the squares modulo 11 make."""
+    squares = (1, 3, 4, 5, 9)
+    blocks = [tuple(sorted((x + shift) % 11 for x in squares)) for shift in range(11)]
+    counts: dict[tuple[int, ...], float] = {(k,): 5.0 for k in range(11)}
+    biplane = label_tables.make_table(11, counts | dict.fromkeys(blocks, 30.0))
+    plane = label_tables.fano(singletons=10, lines=30)
+    return [case_of(table, LAM, lam_b) for table in (plane, biplane)]
+
+
+def block_etfs() -> Evidence:
+    misfits = []
+    for case in _both(symmetric_designs):
+        for part in case.optimum.prototypes.chunk(2):  # singletons, blocks
+            gram = part @ part.T
+            misfits.append(
+                misfit(gram, gram.trace() / (len(gram) - 1) * _cases.centring(len(gram)))
+            )
+    return at_most(misfits, "relative misfit of a simplex ETF")
+
+
+def blocks_are_tag_wise() -> Evidence:
+    return at_most(_worst_misses(_both(symmetric_designs)), "one less the least cosine", 1e-9)
