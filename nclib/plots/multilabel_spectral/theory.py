@@ -154,8 +154,8 @@ def gallery(panels: Mapping[str, tuple[Tensor, Tensor, str]]) -> Figure:
         for axes in (above, below):
             axes.set(xticks=[], yticks=[])
             axes.grid(visible=False)
-        above.imshow(moment / moment.max(), cmap=SEQUENTIAL, vmin=0, vmax=1)
-        image = below.imshow(cosines, cmap=DIVERGING, vmin=-1, vmax=1)
+        above.imshow((moment / moment.max()).numpy(), cmap=SEQUENTIAL, vmin=0, vmax=1)
+        image = below.imshow(cosines.numpy(), cmap=DIVERGING, vmin=-1, vmax=1)
         above.set_title(title, loc="center", fontsize=9)
         below.set_xlabel(note, fontsize=8.5)
     rows[0, 0].set_ylabel("second moment")
@@ -377,7 +377,7 @@ def _lay_out(
     square = {"visible": False, "range": [-1.3, 1.3], "constrain": "domain"}
     figure.update_layout(
         title={
-            "text": "Rare classes and frequent pairs<br>weaken a contrast, and bend the geometry",
+            "text": "Rare classes and frequent pairs<br>bend the geometry",
             "y": 0.98,
             "yanchor": "top",
         },
@@ -392,8 +392,8 @@ def _lay_out(
         yaxis3=square | {"domain": [0.0, 0.38], "scaleanchor": "x3"},
     )
     texts = (
-        (0.775, "label simplex: a disc a support, its area the samples"),
-        (0.405, "prototypes (discs) and classifier rows (crosses), longest 1"),
+        (0.775, "label simplex: a disc a support,<br>its area the samples"),
+        (0.405, "prototypes (discs) and<br>classifier rows (crosses), longest 1"),
     )
     for height, text in texts:
         figure.add_annotation(
