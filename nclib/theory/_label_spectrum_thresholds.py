@@ -51,8 +51,8 @@ def merging_thresholds(labels: Any, counts: Any = None) -> Float[Tensor, "K K"]:
     Without a bias: if the rows :math:`w_i = w_j` of an optimal classifier agree, then
     :math:`\tfrac12 E(y_i - y_j)^2 \le N\lambda_W\lambda_H`. Below all thresholds the rows are
     therefore distinct (no minority collapse); :math:`\kappa^{\min}/N`, of the pooled moment, is
-    below all of them. Where the two classes are exchangeable the threshold is exact. With a free
-    bias neither holds.
+    below all of them. A free bias may break this. Where the two classes are exchangeable the
+    threshold is exact with any bias.
 
     Args:
         labels: as for ``label_spectrum``.
