@@ -7,9 +7,10 @@ augmented in batch, channels last; in bfloat16 as well where the CPU has instruc
 the usual loop (torchvision's data set, PIL transforms, a DataLoader with two workers, float32,
 eager), which has a process of its own, since the engine sets how its process allocates memory; the
 same network on one batch over and over has no data to wait for, and what a loop takes beyond that
-is outside the network. Then what a measurement of collapse costs. Where there is CUDA: a
-long-tailed run of 200 epochs alone, and eight at once, from the seconds of a few epochs. CIFAR-10
-must lie under the data root (``$NCLIB_DATA``).
+is outside the network. Then what a step with several labels an image costs beside one with a class
+id, the network and the batch being the same, and what a measurement of collapse costs. Where there
+is CUDA: a long-tailed run of 200 epochs alone, and eight at once, from the seconds of a few epochs.
+CIFAR-10 must lie under the data root (``$NCLIB_DATA``).
 """
 
 import argparse
@@ -22,7 +23,7 @@ from itertools import repeat
 from threading import Barrier
 
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 
 from benchmarks._timing import machine, seconds, show, time_alternately
 from nclib import data, models
@@ -202,6 +203,73 @@ def compared(times: dict[str, float], images: int) -> Rows:
         yield [f"{name} loop", f"{speed:.0f} images/s", outside, f"{ratio:.2f}x"]
 
 
+# Network and batch of a step with class ids, and with several labels an image.
+NETWORKS = {
+    "ResNet-32": {"model": "resnet32", "width": 16, "batch_size": BATCH},
+    "smoke network": {"model": "mlp", "width": 64, "batch_size": 64},
+}
+METHODS = ("ce", "pal", "bce")
+CLASSES = 10
+
+
+def several(network: str, method: str, device: str) -> tuple[Run, torch.Tensor, Targets]:
+    """A run on images of noise, and a batch of it: two labels an image, or a class id."""
+    fields = NETWORKS[network]
+    shape = (3, 32, 32) if fields["model"] == "resnet32" else (1, 8, 8)
+    draws = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (256, *shape), generator=draws, dtype=torch.uint8)
+    ids = torch.arange(256) % CLASSES
+    labels = ids if method == "ce" else one_hot(ids) + one_hot(ids.roll(1)) > 0
+    data.DATASETS["noise"] = data.DatasetInfo(
+        name="noise",
+        title="noise",
+        num_classes=CLASSES,
+        shape=shape,
+        train_per_class=(25, 26),
+        pixels=data.Statistics((0.5,) * shape[0], (0.3,) * shape[0]),
+        read=lambda _: {"train": (images, labels), "test": (images, labels)},
+        task="single_label" if method == "ce" else "multi_label",
+    )
+    config = RunConfig(
+        paper="multilabel-spectral",
+        profile="smoke",
+        dataset="noise",
+        feature_layer="native",
+        feature_dim=64,
+        method=method,
+        epochs=1,
+        precision="bf16-mixed" if device == "cuda" else "32-true",
+        **fields,
+    )
+    run = Run(config, None)
+    chosen = slice(fields["batch_size"])
+    inputs = data.to_float(images[chosen].to(device), run.mean, run.std)
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    run.network.train()
+    return run, inputs, Targets(run.task.targets(labels[chosen].to(device)))
+
+
+def several_labels(device: str, repeats: int) -> Rows:
+    """A step with several labels an image beside the step with a class id."""
+    for network, steps in (("ResNet-32", 5), ("smoke network", 300)):
+
+        def steps_of(method: str, network: str = network, steps: int = steps) -> Callable[[], None]:
+            run, inputs, targets = several(network, method, device)
+
+            def train() -> None:
+                for _ in range(steps):
+                    run.gradients(inputs, targets, 1)
+                    run.optimizers[0].step()
+
+            return train
+
+        times = time_alternately({m: steps_of(m) for m in METHODS}, repeats=repeats)
+        for method in METHODS:
+            one, base = times[method] / steps, times["ce"] / steps
+            more = f"{1e6 * (one - base):+.0f} µs".replace("-", "−")
+            yield [f"{network}, {method}", f"{1e3 * one:.3f} ms", more, f"{one / base:.3f}x"]
+
+
 def measurement(run: Run, trained: float, images: int) -> Rows:
     """A report of collapse on some training images, beside training on them once."""
     chosen = {"train": data.Split(*(part[:images] for part in run.images.splits["train"]))}
@@ -211,7 +279,7 @@ def measurement(run: Run, trained: float, images: int) -> Rows:
         {
             "their features and scores": lambda: run.outputs("train"),
             "the report of collapse": lambda: _evaluate.collapse(
-                split, run.evaluated.head, run.objective
+                split, run.evaluated.head, run.objective, run.task
             ),
         },
         repeats=3,
@@ -256,6 +324,9 @@ def main() -> None:
     times, count = loops(runs, device, given.steps, given.repeats), given.steps * BATCH
     columns = ["loop", "speed", "outside the network", "ratio"]
     show(f"ResNet-32 on CIFAR-10 ({machine()})", columns, compared(times, count))
+    columns = ["a step", "time", "more than ce", "ratio"]
+    rows = several_labels(device, 5 * given.repeats)
+    show("class ids, and several labels an image", columns, rows)
     trained = given.images * times["nclib"] / count
     columns = ["measurement", "time", "of training"]
     rows = measurement(runs["nclib"], trained, given.images)

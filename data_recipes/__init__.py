@@ -6,9 +6,10 @@ exit status 1. The data root is ``NCLIB_DATA``, or the user's data folder.
 
 Long-tailed subsets have a name each, such as ``cifar10-lt-100``, ``cifar100-lt-50-step`` or
 ``digits-lt-10-seed1``: any ratio, exponential unless ``-step`` says otherwise, and the published
-draw unless ``-seedN`` asks for another. For ImageNet-LT put the published training list at
-``imagenet-lt/ImageNet_LT_train.txt`` and ILSVRC 2012 at ``imagenet/`` under the data root; the
-validation and test lists ship.
+draw unless ``-seedN`` asks for another. Canvases with several labels have a name for each of
+``nclib.data.CANVAS_PRESETS``, such as ``canvas-cifar10-two-tiles``. For ImageNet-LT put the
+published training list at ``imagenet-lt/ImageNet_LT_train.txt`` and ILSVRC 2012 at ``imagenet/``
+under the data root; the validation and test lists ship.
 """
 
 from data_recipes import canvases, cifar, digits, imagenet_lt, long_tailed
@@ -22,14 +23,15 @@ RECIPES: dict[str, Recipe] = {
         cifar.CIFAR10,
         cifar.CIFAR100,
         imagenet_lt.IMAGENET_LT,
-        canvases.CANVAS_DIGITS,
-        canvases.CANVAS_CIFAR10,
+        canvases.recipe("canvas-digits"),
+        canvases.recipe("canvas-cifar10"),
     )
+    if recipe is not None
 }
 
 
 def find(name: str) -> Recipe:
-    """The recipe of that name: one of ``RECIPES``, or a long-tailed subset of any ratio.
+    """The recipe of that name: of ``RECIPES``, a preset, or a long-tailed subset of any ratio.
 
     Raises:
         ValueError: if the name is unknown (the near matches are listed), or is that of a subset
@@ -38,15 +40,15 @@ def find(name: str) -> Recipe:
     >>> find("cifar10-lt-100").source
     'cifar10, exponential: 12,406 images, 5,000 to 50 a class; seed 0'
     """
-    recipe = RECIPES.get(name) or long_tailed.recipe(name)
+    recipe = RECIPES.get(name) or canvases.recipe(name) or long_tailed.recipe(name)
     if recipe is None:
-        raise unknown("data set", name, [*RECIPES, *long_tailed.USUAL])
+        raise unknown("data set", name, [*RECIPES, *canvases.PRESETS, *long_tailed.USUAL])
     return recipe
 
 
 def listed() -> list[Recipe]:
-    """Every recipe that ``list`` shows: those of ``RECIPES``, and the usual long-tailed subsets."""
-    return [*RECIPES.values(), *(find(name) for name in long_tailed.USUAL)]
+    """Every recipe that ``list`` shows: ``RECIPES``, presets, and usual long-tailed subsets."""
+    return [*RECIPES.values(), *map(find, (*canvases.PRESETS, *long_tailed.USUAL))]
 
 
 __all__ = ["RECIPES", "Recipe", "find", "listed", "manifest_path"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,12 +102,15 @@ def whole(name: str) -> Callable[[Path], dict[str, Any]]:
     return lambda root: {"splits": splits_of(data.load(name, root=root))}
 
 
-def canvases(name: str) -> Callable[[Path], dict[str, Any]]:
+def canvases(name: str, options: Mapping[str, float | str]) -> Callable[[Path], dict[str, Any]]:
     """The content of a recipe whose data are those that ``nclib.data.load_canvases`` gives."""
 
     def content(root: Path) -> dict[str, Any]:
-        made = data.load_canvases(name, root=root)
-        return {"splits": {split: part.manifest() for split, part in made.items()}}
+        made = data.load_canvases(name, root=root, options=options)
+        return {
+            "options": data.info(name).resolve(options),
+            "splits": {split: part.manifest() for split, part in made.items()},
+        }
 
     return content
 

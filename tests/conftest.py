@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import jaxtyping
 import pytest
+import shapes
 import torch
 from hypothesis import settings
 
@@ -13,23 +14,20 @@ settings.register_profile(
 settings.load_profile("nclib")
 torch.set_num_threads(1)
 
-# Only here: the annotations of these packages are checked at every call.
-jaxtyping.install_import_hook(
-    [
-        "nclib.data",
-        "nclib.encodings",
-        "nclib.evaluate",
-        "nclib.geometry",
-        "nclib.losses",
-        "nclib.methods",
-        "nclib.metrics",
-        "nclib.models",
-        "nclib.queue",
-        "nclib.theory",
-        "nclib.train",
-        "nclib.ufm",
-    ],
-    "shapes.checked",
+shapes.check(
+    "nclib.data",
+    "nclib.encodings",
+    "nclib.evaluate",
+    "nclib.geometry",
+    "nclib.losses",
+    "nclib.methods",
+    "nclib.metrics",
+    "nclib.models",
+    "nclib.queue",
+    "nclib.tasks",
+    "nclib.theory",
+    "nclib.train",
+    "nclib.ufm",
 )
 
 

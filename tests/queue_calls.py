@@ -13,19 +13,13 @@ from nclib.queue import _get_all, get_all
 from nclib.runs import RunConfig, RunRecord
 
 SECONDS_TO_WAIT = 600
+KILLED, STUBBORN = 13, 14  # seeds
 
 
 def runs(*seeds: int) -> list[RunConfig]:
     """Configurations that differ in their seed."""
     fields = {"paper": "x", "profile": "smoke", "dataset": "digits", "epochs": 1}
     return [RunConfig.model_validate({**fields, "seed": seed}) for seed in seeds]
-
-
-def call(config: RunConfig, **_: Any) -> RunRecord:
-    """The run with seed 13 takes the process with it, the others give a record."""
-    if config.seed == 13:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return RunRecord(config, [], {"test_accuracy": 1.0}, {"train": [], "test": []}, {}, {})
 
 
 class Stubborn(Exception):
@@ -35,9 +29,13 @@ class Stubborn(Exception):
         super().__init__(f"{what}: {why}")
 
 
-def stubborn(config: RunConfig, **_: Any) -> RunRecord:
-    """Raises that error."""
-    raise Stubborn("no luck", "as usual")
+def call(config: RunConfig, **_: Any) -> RunRecord:
+    """One seed takes the process with it, one raises that error, the others give a record."""
+    if config.seed == KILLED:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if config.seed == STUBBORN:
+        raise Stubborn("no luck", "as usual")
+    return RunRecord(config, [], {"test_accuracy": 1.0}, {"train": [], "test": []}, {}, {})
 
 
 def endless(config: RunConfig, **_: Any) -> RunRecord:

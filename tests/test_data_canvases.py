@@ -321,8 +321,10 @@ def test_only_canvases_have_options_and_layouts():
 
 
 def test_one_run_has_one_id_whether_defaults_are_spelt_out_or_not():
-    run = RunConfig(dataset="canvas-digits", **FIELDS)
-    spelt = RunConfig(dataset="canvas-digits", dataset_options={"pair": 5, "shift": 1}, **FIELDS)
+    run = RunConfig(dataset="canvas-digits", loss="pal", **FIELDS)
+    spelt = RunConfig(
+        dataset="canvas-digits", loss="pal", dataset_options={"pair": 5, "shift": 1}, **FIELDS
+    )
     assert spelt == run
     assert spelt.id == run.id
     assert run.replace(dataset_options={"pair": 4}).id != run.id
@@ -332,12 +334,12 @@ def test_one_run_has_one_id_whether_defaults_are_spelt_out_or_not():
 def test_a_data_set_without_options_leaves_ids_alone():
     run = RunConfig(dataset="digits", **FIELDS)
     assert "dataset_options" not in run.to_json()
-    canvases = RunConfig(dataset="canvas-digits", **FIELDS)
-    assert canvases.replace(dataset="digits") == run
-    assert run.replace(dataset="canvas-digits") == canvases
+    canvases = RunConfig(dataset="canvas-digits", loss="pal", **FIELDS)
+    assert canvases.replace(dataset="digits", loss="mse") == run
+    assert run.replace(dataset="canvas-digits", loss="pal") == canvases
 
 
 @pytest.mark.parametrize("changes", [{"per_class": 5}, {"imbalance": 10}])
 def test_subsets_of_canvases_are_refused_by_name(changes):
-    with pytest.raises(ValueError, match=r"several labels an image.*dataset_options"):
-        RunConfig(dataset="canvas-digits", **FIELDS, **changes)
+    with pytest.raises(ValueError, match=r"several labels an image"):
+        RunConfig(dataset="canvas-digits", loss="pal", **FIELDS, **changes)

@@ -21,7 +21,7 @@ import torch
 from typer.testing import CliRunner
 
 import data_recipes
-from data_recipes import RECIPES, cifar, imagenet_lt, long_tailed, manifest_path
+from data_recipes import RECIPES, canvases, cifar, imagenet_lt, long_tailed, manifest_path
 from data_recipes.__main__ import app
 from nclib import data
 from nclib.data import _cifar, _imagenet_lt
@@ -102,7 +102,7 @@ def test_the_list_names_every_data_set_and_whether_it_is_built():
         ["canvas-digits", "not"],
         ["canvas-cifar10", "not"],
     ]
-    assert [line[0] for line in lines[7:-1]] == list(long_tailed.USUAL)
+    assert [line[0] for line in lines[7:-1]] == [*canvases.PRESETS, *long_tailed.USUAL]
     assert "BASE-lt-RATIO" in output.splitlines()[-1]
 
 
@@ -126,7 +126,8 @@ def test_what_cannot_be_built_does_not_keep_the_others_from_it(monkeypatch):
     for name in ("cifar10", "cifar100", "canvas-cifar10"):
         empty = dataclasses.replace(RECIPES[name], fetch=lambda root: None)
         monkeypatch.setitem(RECIPES, name, empty)
-        monkeypatch.setitem(long_tailed.BASES, name, empty)
+        if name in long_tailed.BASES:
+            monkeypatch.setitem(long_tailed.BASES, name, empty)
     code, output = command("build", "all")
     assert code == 1
     lacking = ["cifar10", "imagenet-lt", *(n for n in long_tailed.USUAL if "cifar10-" in n)]
@@ -145,7 +146,7 @@ def test_all_means_every_recipe_that_is_listed(monkeypatch):
     asked = []
     monkeypatch.setattr(data_recipes.Recipe, "verify", lambda self: asked.append(self.name))
     assert command("verify", "all")[0] == 0
-    assert asked == [*RECIPES, *long_tailed.USUAL]
+    assert asked == [*RECIPES, *canvases.PRESETS, *long_tailed.USUAL]
 
 
 def test_digits_need_no_file_and_their_manifest_holds():
@@ -358,6 +359,23 @@ def test_an_unknown_data_set_lists_near_matches():
     assert "did you mean cifar10" in output
 
 
+# Canvases
+
+
+def test_a_manifest_of_canvases_gives_options_label_sets_and_checksums():
+    name = "canvas-digits-imbalanced-pairs"
+    assert command("build", name)[0] == 0
+    manifest = json.loads(manifest_path(name).read_text())
+    assert manifest["options"]["pair_ratio"] == 16
+    train = manifest["splits"]["train"]
+    made = data.load_canvases("canvas-digits", options=manifest["options"])["train"]
+    assert train["class_counts"] == made.layout.labels.sum(0).tolist()
+    assert [train["support_counts"][pair] for pair in ("0 3", "0 1", "0 2")] == [20, 5, 1]
+    digest = hashlib.sha256(made.layout.tiles.numpy().astype("<i4").tobytes()).hexdigest()
+    assert train["tiles_sha256"] == digest
+    assert command("verify", name)[0] == 0
+
+
 # Long-tailed subsets
 
 
@@ -432,7 +450,11 @@ def test_any_ratio_kind_and_seed_has_a_name(name, canonical):
 
 
 def test_the_usual_subsets_have_names_of_their_own():
-    assert [recipe.name for recipe in data_recipes.listed()] == [*RECIPES, *long_tailed.USUAL]
+    assert [recipe.name for recipe in data_recipes.listed()] == [
+        *RECIPES,
+        *canvases.PRESETS,
+        *long_tailed.USUAL,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+import multiprocessing
 import pickle
 import subprocess
 import sys
@@ -663,7 +664,10 @@ def test_metric_over_two_processes(tmp_path):
     import gloo
 
     data = noisy(long_tailed(4, 30, 5), 6)
-    torch.multiprocessing.spawn(gloo.work, (2, str(tmp_path), data), nprocs=2)
+    multiprocessing.set_forkserver_preload(["gloo"])  # both are forked from one that has imported
+    torch.multiprocessing.start_processes(
+        gloo.work, (2, str(tmp_path), data), nprocs=2, start_method="forkserver"
+    )
     half = len(data.labels.split(10)) // 2 * 10
     part = data._replace(features=data.features[:half], labels=data.labels[:half])
     kept = 0

@@ -9,7 +9,7 @@ import torch
 from generators import random_rotation, seeded
 
 from nclib.geometry import simplex_etf
-from nclib.metrics import measure, support_report, synthesis_fits
+from nclib.metrics import measure, released_code_metrics, support_report, synthesis_fits
 from nclib.ufm import solve
 
 
@@ -205,6 +205,48 @@ def test_an_offset_hides_the_angles_of_the_released_code_alone():
     assert report.singleton_etf < 1e-6
 
 
+def test_the_slips_of_the_released_code_are_those_of_a_loop_that_shares_memory():
+    features, labels, weight = noisy()
+    rows, total = features.clone().numpy(), 0
+    sums, counts, kept = {}, {}, {}
+    for row, hot in zip(rows, labels.numpy(), strict=True):
+        if hot.sum() > 1:
+            continue
+        k = int(hot.argmax())
+        total = total + row
+        kept.setdefault(k, []).append(row)
+        counts[k] = counts.get(k, 0) + 1
+        if k not in sums:
+            sums[k] = row  # not a copy
+        else:
+            sums[k] += row
+    for k in sums:
+        sums[k] /= counts[k]
+    centre = total / len(rows)
+    within = sum(np.outer(h - sums[k], h - sums[k]) for k in kept for h in kept[k])
+    between = sum(np.outer(sums[k] - centre, sums[k] - centre) for k in sums) / 4
+    nc1 = np.trace(within / sum(counts.values()) @ np.linalg.pinv(between, rcond=1e-6)) / 4
+    values = released_code_metrics(features, labels, weight)
+    assert values["nc1"] == pytest.approx(nc1)
+    means = np.stack([sums[k] for k in range(4)])
+    etf = (np.eye(4) - 1 / 4) / math.sqrt(3)
+    for name, gram in (
+        ("nc2_w", weight.numpy() @ weight.numpy().T),
+        ("nc2_h", means @ means.T),
+        ("nc3", weight.numpy() @ (means - centre).T),
+    ):
+        assert values[name] == pytest.approx(np.linalg.norm(gram / np.linalg.norm(gram) - etf))
+    alone = {k: np.mean(kept[k], axis=0) for k in kept}
+    pairs = {s: h.mean(0) for s, h in by_loop(features, labels).items() if len(s) == 2}
+    matched = [degrees(h, alone[i] + alone[j]) for (i, j), h in pairs.items()]
+    every = [degrees(h, alone[i] + alone[j]) for i, j in pairs for h in pairs.values()]
+    assert values["angle"] == pytest.approx(np.mean(matched) / np.mean(every))
+    right = measure(features[labels.sum(1) == 1], labels[labels.sum(1) == 1].argmax(1)).nc1
+    assert abs(values["nc1"] / right - 1) > 0.1
+    with pytest.raises(ValueError, match=r"classes \[3\] never stand alone"):
+        released_code_metrics(features[labels[:, 3] == 0], labels[labels[:, 3] == 0], weight)
+
+
 def test_rows_with_counts_are_samples():
     features, labels, means = noisy()
     counts = torch.randint(1, 5, (len(labels),), generator=seeded(2))
@@ -248,9 +290,13 @@ def test_classes_that_never_stand_alone():
     labels, weight = multi_hot(supports, 3), simplex_etf(3, 5)
     report = support_report(labels @ weight, labels, weight=weight)
     assert report.not_alone == (2,)
+    # of the only pair that stands alone class by class, the centred singletons cancel
     assert report.singleton_etf is report.self_duality is report.tagwise_angle is None
     assert report.classifier_etf < 1e-12
-    assert report.tagwise_angles.isnan().tolist() == [True, True, False, True, True, True]
+    assert report.tagwise_angles.isnan().all()
+    three = multi_hot([(0,), (1,), (2,), (0, 1), (0, 3), (0, 1, 2)], 4)
+    angles = support_report(three @ simplex_etf(4, 5), three).tagwise_angles
+    assert angles.isnan().tolist() == [True, True, True, False, True, True]
     fits = synthesis_fits(labels @ weight, labels, weight=weight)
     assert fits["uniform"].supports == ((0, 1), (0, 2), (1, 2), (0, 1, 2))
     assert fits["uniform"].cosines.isnan().tolist() == [False, True, True, True]

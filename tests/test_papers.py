@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import nbformat
 import pytest
 import torch
 
-from nclib import encodings, metrics, papers
+from nclib import encodings, metrics, papers, theory
 from nclib._profiles import PROFILES
 from nclib.book import chapters
 from nclib.papers import (
@@ -30,8 +31,13 @@ from nclib.papers.class_encoding import results
 from nclib.papers.class_encoding.claims import _statements as class_encoding_claims
 from nclib.papers.inducing_nc.claims import _checks as inducing_checks
 from nclib.papers.inducing_nc.claims import _text as inducing_text
+from nclib.papers.multilabel_spectral import label_tables
+from nclib.papers.multilabel_spectral.claims import _checks as spectral_checks
 from nclib.runs import RunConfig, RunRecord, ledger
 from nclib.ufm import closed_form
+
+# Thousands of optima: the shapes of what finds them are checked in the tests of nclib.ufm.
+pytestmark = pytest.mark.unchecked
 
 HOLDS = Evidence(1e-12, 1e-6, 10, "misfit")
 UNDECIDED = Evidence(1.0, 0.0, 2, "effect", ">=", margin=2.0)
@@ -171,6 +177,20 @@ def test_the_paper_on_inducing_collapse_is_judged_as_its_chapters_prove() -> Non
     }
 
 
+def test_the_abstract_on_several_labels_is_judged_as_its_chapter_proves() -> None:
+    verdicts = {c.id.partition("/")[2]: c.verdict for c in papers.claims("multilabel-spectral")}
+    assert verdicts == {
+        "assumptions": "reproduced",
+        "distortions": "reproduced",
+        "synthesis": "contradicted",
+        "kappa": "partly",
+        "stability": "partly",
+        "only-if": "partly",
+        "experiments": "not run",
+        "scaled-average": "partly",
+    }
+
+
 @pytest.mark.parametrize("claim", EXACT, ids=lambda claim: claim.id)
 def test_what_this_book_says_instead_holds(claim: Claim) -> None:
     checks = claim.printed if claim.paper == "book" else claim.corrected
@@ -193,7 +213,13 @@ def test_the_scorecard_has_a_row_for_every_claim() -> None:
 def _forget() -> None:
     """Drop what was computed: evidence, and the optima that checks share."""
     _claim._evidence.cache_clear()
-    modules = (results, class_encoding_claims, class_encoding_stationary, inducing_checks)
+    modules = (
+        results,
+        class_encoding_claims,
+        class_encoding_stationary,
+        inducing_checks,
+        spectral_checks,
+    )
     for module in modules:
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):
@@ -201,8 +227,9 @@ def _forget() -> None:
 
 
 @pytest.fixture
-def fresh() -> Iterator[None]:
-    """Nothing computed before, and nothing left behind."""
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing computed before, and nothing left behind; evidence of before comes back."""
+    monkeypatch.setattr(_claim, "_evidence", cache(_claim._evidence.__wrapped__))
     _forget()
     yield
     _forget()
@@ -329,11 +356,40 @@ def _break_tables(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(inducing_text, "TABLES", tables)
 
 
+def _break_sums(patch: pytest.MonkeyPatch) -> None:
+    """Prototypes are the sums of their labels' and all rows of the classifier one; and moments
+    of labels are a hundred times too large."""
+
+    def sums(labels, counts, **_):  # type: ignore[no-untyped-def]
+        k = len(labels)
+        weight = torch.ones(k, k, dtype=torch.float64)
+        return _cases.UFMSolution(weight, labels.T.double(), weight[0] * 0, 1.0, 0.0, 1, 0)
+
+    def enlarged(labels, counts=None):  # type: ignore[no-untyped-def]
+        spectrum = right(labels, counts)
+        entries = [replace(e, second_moment=100 * e.second_moment) for e in spectrum]
+        large = type(spectrum)(entries)
+        large.num_classes = spectrum.num_classes
+        return large
+
+    right = theory.label_spectrum
+    patch.setattr(_cases, "solve", sums)
+    patch.setattr(theory, "label_spectrum", enlarged)
+    patch.setattr(theory, "stability_bound", lambda *_: 1e-3)
+
+
+def _break_averages(patch: pytest.MonkeyPatch) -> None:
+    """No prototype is along its tag-wise sum."""
+    _break_sums(patch)
+    patch.setattr(label_tables, "tag_wise_cosines", lambda *_, **__: [0.0])
+
+
 def test_every_check_fails_when_what_it_tests_is_broken(
     fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks = [(claim.id, check) for claim in EXACT for check in claim.printed + claim.corrected]
-    for break_it in (_break_collapse, _break_self_duality, _break_geometry, _break_tables):
+    breaks = (_break_collapse, _break_self_duality, _break_geometry, _break_tables)
+    for break_it in (*breaks, _break_sums, _break_averages):
         _forget()
         with monkeypatch.context() as patch:
             break_it(patch)
@@ -418,6 +474,34 @@ def test_a_prediction_that_is_wrong_by_a_tenth_fails(
     assert not check().ok
 
 
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("balanced_optimum", spectral_checks.balanced_closed_form),
+        ("merging_thresholds", spectral_checks.merging_thresholds),
+        ("trivial_threshold", spectral_checks.trivial_thresholds),
+        ("upper_bound", spectral_checks.both_bounds),
+        ("upper_bound", spectral_checks.tight_designs),
+        ("lower_bound", spectral_checks.tight_designs),
+    ],
+)
+def test_theory_of_several_labels_that_is_wrong_by_a_tenth_fails(
+    fresh: None, monkeypatch: pytest.MonkeyPatch, name: str, check: Callable[[], Evidence]
+) -> None:
+    right = getattr(theory, name)
+
+    def wrong(*args: Any, **options: Any) -> Any:
+        value = right(*args, **options)
+        return (
+            value._replace(scale_squared=0.9 * value.scale_squared)
+            if name == "balanced_optimum"
+            else 0.9 * value
+        )
+
+    monkeypatch.setattr(theory, name, wrong)
+    assert not check().ok
+
+
 @pytest.mark.parametrize("factor", [0.9, 1.1])
 def test_what_is_claimed_of_critical_points_fails_when_scaled(
     monkeypatch: pytest.MonkeyPatch, factor: float
@@ -432,9 +516,11 @@ def test_what_is_claimed_of_critical_points_fails_when_scaled(
     assert max(p.bias_misfit for p in points) > 1e-3
 
 
-def test_a_verdict_follows_its_evidence(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verdict_follows_its_evidence(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert papers.claim("class-encoding/thm-iv-4").verdict == "reproduced"
-    _forget()
+    request.getfixturevalue("fresh")
     _break_optima(monkeypatch)
     assert papers.claim("class-encoding/thm-iv-4").verdict == "contradicted"
 
@@ -529,10 +615,10 @@ def test_records_decide_about_networks(
 # --- Rendering -----------------------------------------------------------------------------------
 
 
-def test_the_scorecard_is_the_same_each_time(fresh: None) -> None:
+def test_the_scorecard_is_the_same_each_time(request: pytest.FixtureRequest) -> None:
     names = ("class-encoding/thm-iii-1", "class-encoding/conjecture-if")
     before = [repr(papers.show(name)) + papers.show(name)._repr_html_() for name in names]
-    _forget()
+    request.getfixturevalue("fresh")
     assert before == [repr(papers.show(name)) + papers.show(name)._repr_html_() for name in names]
 
 

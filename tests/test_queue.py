@@ -75,7 +75,7 @@ def holder(run):
 @LINUX
 @pytest.mark.unchecked  # thousands of steps
 def test_sigterm_saves_every_run_and_the_same_command_goes_on(tmp_path):
-    runs = [config(seed=seed) for seed in (1, 2)]
+    runs = [config(seed=seed, epochs=150) for seed in (1, 2)]
     grid = written(tmp_path / "grid.json", *runs)
     queue = subprocess.Popen(
         [sys.executable, "-m", "nclib.cli", "train", "--grid", grid, "--jobs", "2"],
@@ -83,11 +83,13 @@ def test_sigterm_saves_every_run_and_the_same_command_goes_on(tmp_path):
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "2"},  # one for each
     )
+    runs_by_state = {ledger.checkpoint_path(run): run for run in runs}
     saved = {}
-    for run in runs:  # both stand still until both are in the midst of it
-        path = ledger.checkpoint_path(run)
-        until(path.exists, queue)
-        worker = holder(run)
+    while len(saved) < len(runs):  # each stands still once it is in the midst of it
+        path = until(
+            lambda: next((p for p in runs_by_state.keys() - saved if p.exists()), None), queue
+        )
+        worker = holder(runs_by_state[path])
         os.kill(worker, signal.SIGSTOP)
         saved[path] = worker, path.stat().st_mtime_ns
     queue.terminate()
@@ -105,19 +107,15 @@ def test_sigterm_saves_every_run_and_the_same_command_goes_on(tmp_path):
         np.testing.assert_array_equal(found.arrays["weight"], straight.arrays["weight"])
 
 
-def test_a_process_that_dies_loses_its_run_alone(monkeypatch):
+def test_a_process_that_dies_and_an_error_that_cannot_be_sent_lose_their_runs_alone(monkeypatch):
     monkeypatch.setattr(_get_all, "get", queue_calls.call)
-    runs, made = queue_calls.runs(0, 13, 2), []
-    with pytest.raises(FailedRunsError, match=f"^run {runs[1].id} failed: its process was killed"):
+    runs, made = queue_calls.runs(0, queue_calls.KILLED, queue_calls.STUBBORN, 2), []
+    with pytest.raises(FailedRunsError) as told:
         made.extend(get_all(runs, jobs=2))
-    assert [record.config for record in made] == [runs[0], runs[2]]
-
-
-def test_an_error_that_cannot_be_sent_is_told_by_its_text(monkeypatch):
-    monkeypatch.setattr(_get_all, "get", queue_calls.stubborn)
-    (run,) = queue_calls.runs(0)
-    with pytest.raises(FailedRunsError, match=f"run {run.id} failed: Stubborn: no luck: as usual"):
-        list(get_all([run], jobs=2))
+    assert [record.config for record in made] == [runs[0], runs[3]]
+    assert told.value.errors.keys() == {runs[1].id, runs[2].id}
+    assert f"run {runs[1].id} failed: its process was killed" in str(told.value)
+    assert f"run {runs[2].id} failed: Stubborn: no luck: as usual" in str(told.value)
 
 
 def test_a_queue_that_is_left_ends_its_own_processes_alone(monkeypatch):

@@ -4,13 +4,14 @@ import dataclasses
 import gc
 import math
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch._subclasses import FakeTensorMode
 
-from nclib import data, models, ufm
+from nclib import data, models, tasks, ufm
 from nclib.methods import METHODS
 from nclib.runs import RunConfig
 from nclib.train import DivergedError, StoppedError, _stage, fit, learning_rate
@@ -549,11 +550,16 @@ def test_the_loss_of_a_graph_waits_for_no_value(name, sets):
         draws = torch.Generator().manual_seed(0)
         options = method.resolve({}, 10)
         objective = MethodObjective(method, options, network, counts, draws, epochs=10)
-        outputs, labels = network(torch.zeros(5, 1, 8, 8)), torch.zeros(5, dtype=torch.int64)
+        outputs, task = network(torch.zeros(5, 1, 8, 8)), tasks.get(method.tasks[0])
+        several = task is tasks.multi_label
+        labels = torch.zeros(5, classes) if several else torch.zeros(5, dtype=torch.int64)
         targets = Targets(labels, labels, torch.ones(())) if sets == 2 else Targets(labels)
         loss = objective([outputs], targets, network.head, 9)
         assert loss.shape == ()
-        assert targets.correct(objective.predict(outputs.scores)).shape == ()
+        predictions = task.predictions(objective.class_scores(outputs.scores))
+        invariant = objective.shift_invariant
+        count = partial(task.count_hits, predictions, shift_invariant=invariant)
+        assert targets.hits(count).shape == ()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need CUDA")

@@ -52,15 +52,41 @@ def trained(run, folder):
 LAUNCHER = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
-def test_two_processes_measure_the_network_that_is_kept(tmp_path):
+# No batch norm, whose statistics are those of a process's part of the batch.
+AS_ONE = config(mixup=1.0, ema=0.9, method_options={"centres": "ema", "drw_epoch": 2})
+OTHERS = (
+    config(
+        method="tsc-features", method_options={"queue_length": 100, "target_epoch": 0}, epochs=1
+    ),
+    config(method="bbn", model="mlp-branches", epochs=2),
+    config(method="ce-crt", epochs=1, method_options={"second_epochs": 1}),
+    config(
+        dataset="canvas-digits",
+        dataset_options={"single": 20, "pair": 2},
+        imbalance=1,
+        method="pal",
+        feature_dim=8,
+        epochs=2,
+    ),
+)
+WITH_BATCH_NORM = config(method="etf-dr", feature_layer="native", ema=0.9, epochs=2)
+
+
+@pytest.fixture(scope="module")
+def of_two(tmp_path_factory):
+    """The folder where two processes have left the records and networks of all of them."""
+    folder = tmp_path_factory.mktemp("two")
+    assert start(folder, [AS_ONE, *OTHERS, WITH_BATCH_NORM], *LAUNCHER).wait(timeout=300) == 0
+    return folder
+
+
+def test_two_processes_measure_the_network_that_is_kept(of_two):
     """Batch norm has the statistics of a process's own images, and one process's are kept."""
-    run_of_two = config(method="etf-dr", feature_layer="native", ema=0.9)
-    assert start(tmp_path, [run_of_two], *LAUNCHER).wait(timeout=300) == 0
-    kept = torch.load(tmp_path / "network.pt", weights_only=True)["network"]
+    kept = torch.load(of_two / "network5.pt", weights_only=True)["network"]
     assert any("running_mean" in name for name in kept)
-    run = Run(run_of_two, None)
+    run = Run(WITH_BATCH_NORM, None)
     run.averaged.network.load_state_dict(kept)
-    record = RunRecord.load(tmp_path / "record.json")
+    record = RunRecord.load(of_two / "record5.json")
     for split, name in (("train", "class_means"), ("test", "test_class_means")):
         given = run.outputs(split)
         features, labels = given.outputs.features, given.labels
@@ -68,23 +94,20 @@ def test_two_processes_measure_the_network_that_is_kept(tmp_path):
         np.testing.assert_allclose(record.arrays[name], means.cpu().numpy(), atol=1e-5)
 
 
-def test_two_processes_train_as_one_does(tmp_path):
-    """No batch norm, whose statistics are those of a process's part of the batch."""
-    run = config(mixup=1.0, ema=0.9, method_options={"centres": "ema", "drw_epoch": 2})
-    queue = {"queue_length": 100, "target_epoch": 0}
-    contrast = config(method="tsc-features", method_options=queue, epochs=1)
-    branches = config(method="bbn", model="mlp-branches", epochs=2)
-    stages = config(method="ce-crt", epochs=1, method_options={"second_epochs": 1})
-    assert start(tmp_path, [run, contrast, branches, stages], *LAUNCHER).wait(timeout=300) == 0
-    others = {"record1": contrast, "record2": branches, "record3": stages}
-    for name, other in others.items():
-        found, expected = RunRecord.load(tmp_path / f"{name}.json"), trained(other, tmp_path)
+def test_two_processes_train_as_one_does(of_two, tmp_path):
+    for number, other in enumerate(OTHERS, start=1):
+        found, expected = RunRecord.load(of_two / f"record{number}.json"), trained(other, tmp_path)
         for here, there in zip(expected.epochs, found.epochs, strict=True):
             assert there["loss"] == pytest.approx(here["loss"], rel=1e-3)
         np.testing.assert_allclose(
             found.arrays["class_means"], expected.arrays["class_means"], rtol=0.01, atol=0.01
         )
-    several, one = RunRecord.load(tmp_path / "record.json"), fit(run)
+    # The last of them, with several labels an image.
+    for name in ("train_map", "test_map", "test_recall_at_3"):
+        assert found.final[name] == pytest.approx(expected.final[name], abs=0.01)
+    assert found.report("train").nc1 == pytest.approx(expected.report("train").nc1, rel=1e-3)
+    assert found.report("test").counts.tolist() == expected.report("test").counts.tolist()
+    several, one = RunRecord.load(of_two / "record.json"), fit(AS_ONE)
     for name in ("class_means", "weight", "test_class_means"):
         np.testing.assert_allclose(several.arrays[name], one.arrays[name], rtol=1e-3, atol=1e-4)
     assert several.final["train_loss"] == pytest.approx(one.final["train_loss"], rel=1e-4)

@@ -125,6 +125,8 @@ def _flow(
     # is ours: Snakemake's own outlives a process that was killed.
     arguments += ["--rerun-triggers", "params", "--nolock", "--rerun-incomplete", "--keep-going"]
     if executor == "local":
+        # The longest notebooks first, so that none is left alone at the end.
+        arguments += ["--scheduler", "greedy"]
         arguments += ["--cores", str(jobs), "--resources", "gpu=1"]
         arguments += ["--quiet", "all"]
     arguments += ["--config", *(f"{k}={v}" for k, v in settings.items()), *extra]

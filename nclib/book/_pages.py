@@ -81,14 +81,15 @@ def _records(records: list[RunRecord]) -> str:
                 names[record],
                 str(record.config.seed),
                 record.profile,
-                f"{100 * record.final['test_accuracy']:.1f}",
+                f"{100 * record.score:.1f}",
                 str(record.provenance.get("device", "")),
                 str(record.provenance.get("date", ""))[:10],
                 f"`{record.id}`",
             ]
             for record in of_paper
         ]
-        head = ["run", "seed", "profile", "test accuracy (%)", "device", "date", "record"]
+        metrics = " or ".join(sorted({record.config.task.title for record in of_paper}))
+        head = ["run", "seed", "profile", f"test {metrics} (%)", "device", "date", "record"]
         title = papers.PAPERS[paper].title if paper in papers.PAPERS else paper
         parts += [f"### {title}", _table(head, rows)]
     return "\n\n".join(parts) or "The ledger is empty."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from nclib.data._canvases import Canvases
 from nclib.data._info import Dataset, DatasetInfo, FileDataset, Split, Statistics, Tensors
 
 
+@cache  # each of the short runs of a chapter, or of the tests, asks for them
 def _read_digits(root: Path | None = None) -> Tensors:
     """scikit-learn's 1,797 digits, 8×8, 17 grey levels; every fifth of a class is a test image."""
     from sklearn.datasets import load_digits

@@ -48,8 +48,8 @@ def multi_hot(logits: Any, targets: Any) -> tuple[Tensor, Tensor]:
             f"targets must have shape {tuple(logits.shape)}, as the logits, "
             f"got {tuple(targets.shape)}"
         )
-    if _check.readable(targets):
-        _check.multi_hot("targets", targets)
+    if _check.readable(targets) and not torch.equal(targets.bool().to(targets.dtype), targets):
+        _check.multi_hot("targets", targets)  # says where
     return logits, targets.to(logits.dtype)
 
 

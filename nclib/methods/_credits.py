@@ -230,7 +230,23 @@ _CENTER = (
     ),
 )
 
+_PAL = (
+    Difference(
+        "The code of Li et al. has targets of 1/m for an image with m labels on its canvases, and "
+        "of 1 on SVHN; here 1. The other is the option `normalise`."
+    ),
+    Difference(
+        "Their code adds the squared norms of the batch's features to the loss; here weight decay "
+        "alone. The method `plain` with the loss `pal` has that penalty."
+    ),
+)
+_PAL_ETF = Difference(
+    "Their features have as many dimensions as there are classes, and no layer of their own; here "
+    "dimension and layer are those of the run."
+)
+
 _LIU, _CAO, _CUI = "liu2023inducing", "cao2019learning", "cui2019class"
+_LI, _MENON = "li2024multilabel", "menon2019multilabel"
 _CREDITS: dict[str, tuple[tuple[str, ...], tuple[Difference, ...]]] = {
     "plain": (("classencoding2026",), ()),
     "ce": ((_LIU, _CAO), (*_BASELINE, *_OF_LIU)),
@@ -348,6 +364,10 @@ _CREDITS: dict[str, tuple[tuple[str, ...], tuple[Difference, ...]]] = {
     "fcl": (("kang2021exploring",), (_KCL, *_CONTRAST)),
     "kcl": (("kang2021exploring",), (_KCL, *_CONTRAST)),
     "tsc": (("li2022targeted",), (*_CONTRAST, *_TSC)),
+    "pal": ((_LI, _MENON), _PAL),
+    "pal-etf": ((_LI, _MENON), (*_PAL, _PAL_ETF)),
+    "bce": ((_MENON,), ()),
+    "bce-etf": ((_MENON, _LI), ()),
 }
 
 

@@ -30,7 +30,7 @@ class Batch(NamedTuple):
 
     features: Float[Tensor, "B P"]
     scores: Float[Tensor, "B K"]
-    labels: Int64[Tensor, " B"]
+    labels: Int64[Tensor, " B"] | Float[Tensor, "B K"]  # class ids, or multi-hot
     counts: Float[Tensor, " K"]  # training images of each class
     weight: Float[Tensor, " K"] | None  # class weights in force, None: all alike
     classifier: Float[Tensor, "K P"]
@@ -192,8 +192,9 @@ class Method:
         name: key in ``METHODS``.
         title: as the papers' tables have it.
         loss: of the batch; None: the objective of encoded labels and three penalties.
-        head: ``linear``, ``cosine``, ``etf``, ``probe``, or ``experts-2`` to ``experts-4``, as
-            ``nclib.models.build`` names it.
+        tasks: names of the ``nclib.tasks`` that it is for.
+        head: ``linear``, ``cosine``, ``etf``, ``etf-linear``, ``probe``, or ``experts-2`` to
+            ``experts-4``, as ``nclib.models.build`` names it.
         sampler: a kind of ``nclib.data.sampler``.
         weights: class weights of the loss: ``inverse`` or ``effective`` number; None: none.
         deferred: whether the weights wait until ``drw_epoch``.
@@ -204,7 +205,7 @@ class Method:
         second: how that network's classifier is trained.
         post_hoc: what becomes of that network's classifier without training.
         options: what it takes, with what it hands down to its base.
-        logits: whether its scores, times ``scale`` where it has one, are logits of probabilities.
+        logits: whether its scores, times ``scale`` where it has one, are logits of a softmax.
         sources: keys of the book's bibliography, the one whose runs are meant first.
         differences: from the runs of its authors, all that are known.
     """
@@ -212,9 +213,10 @@ class Method:
     name: str
     title: str
     loss: Loss | None
-    head: Literal["linear", "cosine", "etf", "probe", "experts-2", "experts-3", "experts-4"] = (
-        "linear"
-    )
+    tasks: tuple[str, ...] = ("single_label",)
+    head: Literal[
+        "linear", "cosine", "etf", "etf-linear", "probe", "experts-2", "experts-3", "experts-4"
+    ] = "linear"
     sampler: str = "instance"
     weights: Literal["inverse", "effective"] | None = None
     deferred: bool = False

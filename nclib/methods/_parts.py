@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -82,6 +83,18 @@ def label_aware_smoothing(batch: Batch) -> Tensor:
 def dot_regression(batch: Batch) -> Tensor:
     """Half the squared distance from 1 of the cosine between feature and vertex of the class."""
     return losses.dot_regression(batch.features, batch.labels, batch.classifier)
+
+
+def pick_all_label(batch: Batch) -> Tensor:
+    """The softmax cross-entropies of all labels of an image, summed or averaged."""
+    normalise: Any = batch.options["normalise"]
+    return losses.pick_all_label(batch.scores, batch.labels, normalise=normalise)
+
+
+def binary_cross_entropy(batch: Batch) -> Tensor:
+    """A logistic loss for each class, summed or averaged."""
+    reduction: Any = batch.options["reduction"]
+    return losses.binary_cross_entropy(batch.scores, batch.labels, reduction=reduction)
 
 
 def ride_of(experts: int) -> Loss:

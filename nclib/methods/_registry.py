@@ -53,7 +53,7 @@ def _with(method: Method, name: str, title: str, *terms: Term) -> Method:
     return replace(method, name=name, title=title, terms=terms, options=options)
 
 
-_PLAIN = Method("plain", "encoded labels", None)
+_PLAIN = Method("plain", "encoded labels", None, tasks=("single_label", "multi_label"))
 _CE = Method("ce", "CE", _parts.cross_entropy)
 _MSE = Method("mse", "MSE", _parts.squared_error, logits=False)
 _CE_DRW = replace(
@@ -89,6 +89,23 @@ _TSC = replace(
     title="TSC, first stage",
     contrast=Contrast(targets=True),
     options={**_KCL.options, **_TARGETS},
+)
+
+
+_PAL = Method(
+    "pal",
+    "PAL",
+    _parts.pick_all_label,
+    tasks=("multi_label",),
+    options={"normalise": Option("sum", choices=("sum", "mean"))},
+)
+_BCE = Method(
+    "bce",
+    "BCE",
+    _parts.binary_cross_entropy,
+    tasks=("multi_label",),
+    options={"reduction": Option("sum", choices=("sum", "mean"))},
+    logits=False,
 )
 
 
@@ -225,6 +242,10 @@ METHODS: dict[str, Method] = {
         _retrained(_FCL, "fcl", "FCL", _BALANCED),
         _retrained(_KCL, "kcl", "KCL", _BALANCED),
         _retrained(_TSC, "tsc", "TSC", _BALANCED),
+        _PAL,
+        replace(_PAL, name="pal-etf", title="PAL, fixed ETF", head="etf-linear"),
+        _BCE,
+        replace(_BCE, name="bce-etf", title="BCE, fixed ETF", head="etf-linear"),
     )
 }
 

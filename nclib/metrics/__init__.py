@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from nclib.metrics._measure import measure
 from nclib.metrics._report import CollapseReport
-from nclib.metrics._supports import SupportReport, SynthesisFit, support_report, synthesis_fits
+from nclib.metrics._supports import (
+    SupportReport,
+    SynthesisFit,
+    released_code_metrics,
+    support_report,
+    synthesis_fits,
+)
 
 if TYPE_CHECKING:
     from nclib.metrics._metric import CollapseMetric
@@ -19,6 +25,7 @@ __all__ = [
     "SupportReport",
     "SynthesisFit",
     "measure",
+    "released_code_metrics",
     "support_report",
     "synthesis_fits",
 ]

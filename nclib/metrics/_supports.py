@@ -53,8 +53,8 @@ class SupportReport:
     r""":math:`\|W/\|W\|_F - M/\|M\|_F\|_F` for the matrix M of the centred singletons."""
     tagwise_angles: Float[Tensor, " C"]
     r"""Angle in degrees between :math:`h_S - \bar h` and :math:`\sum_{k \in S}(h_k - \bar h)`, with
-    :math:`\bar h` the mean of the singletons that there are; nan where one of S is missing, and for
-    singletons themselves."""
+    :math:`\bar h` the mean of the singletons that there are; nan for singletons themselves, and
+    where one of S is missing or S has all of them (these sum to zero)."""
     tagwise_angle: float | None
     r"""Mean of the ``tagwise_angles`` of pairs, over the mean angle between the same :math:`h_S`
     and the sums of all *other* pairs of singletons: 0 at collapse, about 1 without structure."""
@@ -146,7 +146,8 @@ def support_report(
             difference = weight / weight.norm() - centred / centred.norm()
             classifier["self_duality"] = float(difference.norm())
     angles = _angles(means - centre, hot.double() @ centred)
-    undefined = (hot.sum(1) == 1) | hot[:, ~present].any(1)
+    # All of them together sum to zero but for rounding.
+    undefined = (hot.sum(1) == 1) | hot[:, ~present].any(1) | hot[:, present].all(1)
     return SupportReport(
         supports=supports,
         counts=numbers.cpu(),
@@ -258,6 +259,70 @@ def synthesis_fits(
             ((means * vectors).sum(1) / vectors.square().sum(1) * units[name]).cpu(),
         )
         for name, vectors in rules.items()
+    }
+
+
+def released_code_metrics(features: Tensor, labels: Tensor, weight: Tensor) -> dict[str, float]:
+    r"""What the released code of pick-all-label collapse prints, its slips included.
+
+    All is of singletons, in the order of the samples:
+
+    * The global mean is the sum of singletons over the number of *all* samples, so that
+      :math:`\Sigma_B` has a direction more than the differences of the class means.
+    * The running sum of a class shares memory with its first sample, which so becomes the class
+      mean: the scatter loses that sample, and the means that ``angle`` takes are moved by it.
+    * ``nc2_h`` does not centre the class means, and ``angle`` neither
+      (``tagwise_angle_reference`` of :func:`support_report` is it without the second slip).
+
+    Compare ``nc1`` with :func:`measure` of the singletons, the others with :func:`support_report`.
+
+    Args:
+        features: (N, P), samples with one label or more.
+        labels: (N, K), multi-hot.
+        weight: (K, P), the classifier.
+
+    Returns:
+        ``nc1``, ``nc2_w``, ``nc2_h``, ``nc3`` and ``angle`` (nan without pairs).
+
+    Raises:
+        ValueError, TypeError: as :func:`support_report` does; if a class never stands alone.
+
+    Source: https://github.com/Heimine/NC_MLab, ``utility.py``; Li et al. (2024).
+
+    >>> from nclib.geometry import simplex_etf
+    >>> labels = torch.tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]])
+    >>> etf = simplex_etf(3, 4)
+    >>> round(released_code_metrics(labels.double() @ etf, labels, etf)["nc3"], 6)
+    0.0
+    """
+    table = _table(features, labels, None, weight, None)
+    means, alone = table.singletons()
+    if bool((alone == 0).any()):
+        never = (alone == 0).nonzero().flatten().tolist()
+        raise ValueError(f"classes {never} never stand alone: expected singletons of every class")
+    hot = _check.multi_hot("labels", labels).to(means.device)
+    single = hot.sum(1) == 1
+    rows = features.detach()[single].double() / table.unit
+    classes = hot[single].int().argmax(1)
+    centred = means - rows.sum(0) / hot.any(1).sum()
+    first = torch.stack([classes.eq(k).int().argmax() for k in range(len(means))])
+    overwritten = rows.index_copy(0, first, means)
+    residuals = overwritten - means[classes]
+    between = centred.T @ centred / len(means)
+    cut = len(between) * torch.finfo(torch.float32).eps
+    inverse = torch.linalg.pinv(between, rtol=cut, hermitian=True)
+    within = ((residuals @ inverse) * residuals).sum() / len(rows)
+    moved = means + (means - rows[first]) / alone[:, None]
+    weight = weight.detach().to(means)
+    weight = weight / unit_of(magnitude(weight))
+    present = alone > 0
+    angle = _tagwise_angle(table, moved, 0 * means[0], present)
+    return {
+        "nc1": float(within) / len(means),
+        "nc2_w": etf_distance(weight @ weight.T),
+        "nc2_h": etf_distance(means @ means.T),
+        "nc3": etf_distance(weight @ centred.T),
+        "angle": math.nan if angle is None else angle,
     }
 
 

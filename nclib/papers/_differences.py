@@ -35,7 +35,7 @@ def _effect(difference: Difference, published: Mapping[str, RunRecord]) -> str:
     here, theirs = (published.get(run) for run in difference.runs or ("", ""))
     if here is None or theirs is None:
         return "Not measured."
-    change = 100 * (theirs.final["test_accuracy"] - here.final["test_accuracy"])
+    change = 100 * (theirs.score - here.score)
     points = f"{change:+.1f}".replace("-", "−")
     return f"As they have it: {points} points (one run each, {here.profile} profile)."
 

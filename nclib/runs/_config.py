@@ -7,7 +7,7 @@ import inspect
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, Self
 
 from jaxtyping import Float
@@ -22,7 +22,7 @@ from pydantic import (
 )
 from torch import Tensor
 
-from nclib import data, encodings, methods, models
+from nclib import data, encodings, methods, models, tasks
 from nclib._names import unknown
 from nclib._profiles import Profile
 
@@ -75,7 +75,9 @@ class RunConfig(BaseModel):
     size B out of N images:
     :math:`\frac1{B}\sum_i \ell(W h_i + b, \bar y_{c_i}) + \frac{\lambda_W}2\|W\|^2
     + \frac{\lambda_H}2\frac{N}{B}\sum_i\|h_i\|^2 + \frac{\lambda_b}2\|b\|^2`,
-    with :math:`\ell` half the squared distance (``mse``) or the cross-entropy (``ce``). Every other
+    with :math:`\ell` half the squared distance (``mse``) or the cross-entropy (``ce``). Where an
+    image has several labels, :math:`\bar y` is multi-hot, and :math:`\ell` the cross-entropy summed
+    over the labels (``pal``) or the logistic losses summed over the classes (``bce``). Every other
     method has an objective of its own; there, weight decay acts on the whole network.
 
     The id is a hash of the fields that differ from their defaults. So a field may be added later
@@ -120,7 +122,8 @@ class RunConfig(BaseModel):
     #: a second stage's new head has the former.
     head_init: Literal["uniform", "kaiming"] = "uniform"
 
-    loss: Literal["mse", "ce"] = "mse"  #: Half the squared distance, or cross-entropy.
+    #: Half the squared distance or cross-entropy; ``pal`` and ``bce`` of several labels an image.
+    loss: Literal["mse", "ce", "pal", "bce"] = "mse"
     lam_w: _Penalty = 0.0  #: Penalty on the classifier.
     lam_h: _Penalty = 0.0  #: Penalty on the features.
     lam_b: _BiasPenalty = 0.0  #: Penalty on the bias; 0: a free bias, inf: none.
@@ -222,6 +225,7 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         info = data.info(self.dataset, dict(self.dataset_options))
+        self._check_task(info)
         data.statistics(self.dataset, self.normalisation)
         smallest = info.train_per_class[0]
         if self.per_class is not None and not 1 <= self.per_class <= smallest:
@@ -248,13 +252,17 @@ class RunConfig(BaseModel):
 
     def _require_defaults(self, *names: str, why: str) -> None:
         """Refuse what nothing depends on: one run, one id."""
+        for name, value, default in self._changed(*names):
+            raise ValueError(
+                f"{name} is {value!r}, but {why}, so nothing depends on it: expected {default!r}"
+            )
+
+    def _changed(self, *names: str) -> Iterator[tuple[str, Any, Any]]:
+        """Fields that differ from their defaults: name, value, default."""
         for name in names:
             value, default = getattr(self, name), type(self).model_fields[name].default
             if value != default:
-                raise ValueError(
-                    f"{name} is {value!r}, but {why}, so nothing depends on it: expected "
-                    f"{default!r}"
-                )
+                yield name, value, default
 
     def _check_schedule(self) -> None:
         if (self.schedule == "step") != bool(self.milestones):
@@ -275,13 +283,31 @@ class RunConfig(BaseModel):
         if self.warmup_epochs == 0:
             self._require_defaults("warmup_by", why="warmup_epochs is 0")
 
-    def _check_imbalance(self, info: data.DatasetInfo) -> None:
-        if info.task == "multi_label" and (self.imbalance != 1 or self.per_class is not None):
+    def _check_task(self, info: data.DatasetInfo) -> None:
+        """Data and method fit each other, whichever stage has which."""
+        method: methods.Method | None = methods.get(self.method)
+        while method is not None:
+            if info.task not in method.tasks:
+                raise ValueError(
+                    f"method {method.name!r} is for the task {' or '.join(method.tasks)}, but that "
+                    f"of {info.title} is {info.task}"
+                )
+            method = methods.get(method.base) if method.base is not None else None
+        if self.method == "plain" and self.loss not in self.task.losses:
             raise ValueError(
-                f"{info.title} have several labels an image: imbalance is {self.imbalance:g} and "
-                f"per_class is {self.per_class}, expected 1 and None (dataset_options say how many "
-                f"images there are)"
+                f"loss is {self.loss!r}, but the task of {info.title} is {info.task}: expected "
+                f"{' or '.join(map(repr, self.task.losses))}"
             )
+        if info.task == "single_label":
+            return
+        of_class_ids = ("encoding", "encoding_options", "per_class", "imbalance", "mixup")
+        for name, value, default in self._changed(*of_class_ids):
+            raise ValueError(
+                f"{name} is {value!r}, which is not defined for {info.title} with its several "
+                f"labels an image: expected {default!r}"
+            )
+
+    def _check_imbalance(self, info: data.DatasetInfo) -> None:
         if info.read is None and (self.imbalance != 1 or self.per_class is not None):
             raise ValueError(
                 f"{info.title} is streamed whole: imbalance is {self.imbalance:g} and per_class "
@@ -359,6 +385,11 @@ class RunConfig(BaseModel):
         return dict(self.method_options)
 
     @property
+    def task(self) -> tasks.Task:
+        """That of the data set."""
+        return tasks.get(data.info(self.dataset).task)
+
+    @property
     def head(self) -> str:
         """The key of ``nclib.models.HEADS``: the method's head, with its first weights."""
         head: str = methods.get(self.method).head
@@ -366,13 +397,15 @@ class RunConfig(BaseModel):
 
     @property
     def trains(self) -> str:
-        """The method, or the encoding of the labels where that is what sets the run apart.
+        """The method, or the encoding or loss of the labels where that is what sets the run apart.
 
         >>> fields = {"paper": "x", "profile": "smoke", "dataset": "digits", "epochs": 5}
         >>> RunConfig(**fields).trains, RunConfig(method="ce-drw", **fields).trains
         ('one_hot', 'ce-drw')
         """
-        return self.encoding if self.method == "plain" else self.method
+        if self.method != "plain":
+            return self.method
+        return self.encoding if self.loss in tasks.single_label.losses else self.loss
 
     def previous(self) -> Self | None:
         """The run whose finished network this one starts from; None: it starts from random weights.

@@ -46,17 +46,27 @@ class RunRecord:
         epochs: one mapping an epoch: ``epoch``, ``loss`` (mean objective over the minibatches),
             ``lr``, ``train_accuracy`` (while training) and, where it was evaluated,
             ``test_accuracy`` and, of groups of classes, ``test_many``, ``_medium`` and ``_few``;
-            where collapse was measured, ``train_many`` and the like too.
+            where collapse was measured, ``train_many`` and the like too. Where an image has several
+            labels, ``train_hits`` (while training; ``nclib.tasks`` says what a hit is),
+            ``test_map``, ``test_head``, ``_medium``, ``_tail``, ``_global_map`` and ``_hits``,
+            ``test_absent`` (classes without an image there) and, where scores have a meaning
+            within an image alone, ``test_precision_at_k`` and ``_recall_at_k``.
         final: metrics of the finished network, as fractions and in the units of the objective.
             The first records have ``test_accuracy_noise_σ``, of noise on pixels in [0, 1], which
             is about five times as strong as what ``noisy_test_accuracy_σ`` is of.
         collapse: for ``train`` and ``test``, one mapping a measured epoch: ``epoch``, ``accuracy``,
             ``per_class_accuracy`` (K numbers), ``ece`` where scores are logits, and ``report``, the
             ``CollapseReport`` without its means, of features at the run's precision (bfloat16 moves
-            NC1 by about half a per cent). The first records lack the third and fourth.
+            NC1 by about half a per cent). The first records lack the third and fourth. Where an
+            image has several labels, ``map`` and ``per_class_ap`` stand for accuracies and ``ece``.
         arrays: float32 arrays: ``class_means`` (K, P), ``global_mean`` (P,), ``weight`` (K, P),
             ``bias`` (K,), ``test_class_means`` (K, P), ``per_class_accuracy`` (K,), ``counts``
-            (K,) and, up to 100 classes, ``confusion`` (K, K; rows are the true classes).
+            (K,) and, up to 100 classes, ``confusion`` (K, K; rows are the true classes). Where an
+            image has several labels, means and counts are those of positive pairs, and for
+            accuracies and confusion stand ``per_class_ap`` (K,) and, of up to 256 sets of labels,
+            ``supports`` (S, K; zeros and ones), and of the training images that have that set
+            ``support_counts`` (S,), ``support_means`` (S, P) and ``support_variances`` (S,), the
+            mean squared distance of their features from the mean.
         provenance: versions, device, commit, date, ``train_seconds`` (of the steps),
             ``wall_seconds`` (measuring and saving too), ``images_per_second``, ``peak_memory_mib``;
             where the finished network was measured anew, ``measured_commit`` and the like say when.
@@ -78,6 +88,11 @@ class RunRecord:
     def profile(self) -> str:
         """The configuration's profile."""
         return self.config.profile
+
+    @property
+    def score(self) -> float:
+        """The headline metric of its task on the test images, such as accuracy."""
+        return float(self.final[f"test_{self.config.task.headline}"])
 
     def to_json(self) -> str:
         """The record as JSON, its own SHA-256 inside."""

@@ -160,7 +160,7 @@ def head_medium_tail(values: Real[Tensor, " K"], counts: Real[Tensor, " K"]) -> 
     >>> head_medium_tail(torch.tensor([3.0, 1.0, 2.0, 2.0]), torch.tensor([900, 10, 300, 50]))
     Thirds(head=3.0, medium=2.0, tail=1.0)
     """
-    counts = _check.counts(counts)
+    counts = _check.counts(counts, least=0)
     values = _check.per_class("values", values, len(counts)).double()
     if len(counts) < 3:
         raise ValueError(f"expected at least three classes, got {len(counts)}")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nclib import losses
 from nclib.methods import Batch, Method, Value
 from nclib.models import Branches, Classifier, Outputs
+from nclib.tasks import StepLabels
 from nclib.train._centres import ClassCentres
 from nclib.train._contrast import MomentumContrast
 from nclib.train._objective import Objective, Share, Targets, Views, weight_and_bias
@@ -47,7 +48,7 @@ class MethodObjective(Objective):
         super().__init__()
         loss = method.second.loss if method.second is not None else method.loss
         assert loss is not None  # the method "plain" has another objective
-        self.function, self.options, self.logits = loss, options, method.logits
+        self.function, self.options, self.shift_invariant = loss, options, method.logits
         self.epochs = epochs
         self.register_buffer("counts", counts.float(), persistent=False)
         first = method.base is None
@@ -143,7 +144,7 @@ class MethodObjective(Objective):
     def _fit_term(
         self,
         outputs: Outputs,
-        labels: Int64[Tensor, " B"],
+        labels: StepLabels,
         head: nn.Module,
         epoch: int,
         *,
@@ -176,7 +177,7 @@ class MethodObjective(Objective):
         return loss
 
     def _batch(
-        self, outputs: Outputs, labels: Int64[Tensor, " B"], head: nn.Module, *, weighted: bool
+        self, outputs: Outputs, labels: StepLabels, head: nn.Module, *, weighted: bool
     ) -> Batch:
         weights = self.class_weights if weighted else None
         classifier = head.weight
@@ -193,13 +194,11 @@ class MethodObjective(Objective):
 
     def probabilities(self, scores: Float[Tensor, "B K"]) -> Float[Tensor, "B K"] | None:
         """Softmax of the scores, times the loss's scale where it has one."""
-        if not self.logits:
+        if not self.shift_invariant:
             return None
         return (scores.float() * float(self.options.get("scale", 1.0))).softmax(1)
 
-    def final(
-        self, outputs: Outputs, labels: Int64[Tensor, " N"], head: nn.Module
-    ) -> dict[str, float]:
+    def final(self, outputs: Outputs, labels: StepLabels, head: nn.Module) -> dict[str, float]:
         """The loss without weights and regularisers."""
         batch = self._batch(outputs, labels, head, weighted=False)
         return {"train_loss": self.function(batch).item()}

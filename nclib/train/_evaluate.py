@@ -1,47 +1,37 @@
-"""What a network is worth: passes over a split, accuracies, collapse, and a record's results."""
+"""What a network is worth: passes over a split, metrics, collapse, and a record's results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from nclib import evaluate
+from nclib import data
 from nclib.metrics import CollapseReport, measure
 from nclib.models import Outputs
+from nclib.tasks import Judged, Task
 from nclib.train._objective import Objective, weight_and_bias
 from nclib.train._processes import gather, world_size
 
 
 class SplitOutputs(NamedTuple):
-    """What a network gives for a split in evaluation mode, and what is decided there."""
+    """What a network gives for a split in evaluation mode, and how it is judged."""
 
     outputs: Outputs  # of this process's part, in float32
-    labels: Int64[Tensor, " n"]
-    predictions: Int64[Tensor, " N"]  # of all parts
-    truth: Int64[Tensor, " N"]
+    labels: data.Labels
+    judged: Judged  # of all parts
 
     def whole(self) -> SplitOutputs:
         """All parts in every process."""
         outputs = Outputs(*map(gather, self.outputs))
         return self._replace(outputs=outputs, labels=gather(self.labels))
 
-    @property
-    def correct(self) -> Bool[Tensor, " N"]:
-        """Which predictions are right."""
-        return self.predictions == self.truth
 
-    @property
-    def accuracy(self) -> float:
-        """The share of right predictions."""
-        return self.correct.double().mean().item()
-
-
-Batches = Iterable[tuple[Float[Tensor, "B C H W"], Int64[Tensor, " B"]]]
+Batches = Iterable[tuple[Float[Tensor, "B C H W"], data.Labels]]
 
 
 def noisy(
@@ -55,14 +45,15 @@ def noisy(
 
 @torch.inference_mode()
 def outputs(
-    network: nn.Module, batches: Batches, objective: Objective, *, part: bool
+    network: nn.Module, batches: Batches, objective: Objective, task: Task, *, part: bool
 ) -> SplitOutputs:
     """Pass images through the network, which is put in evaluation mode.
 
     Args:
         network: gives features and scores.
         batches: normalised images and labels.
-        objective: predicts.
+        objective: says what the scores are.
+        task: judges them.
         part: whether these are this process's part of the images, or all.
     """
     network.eval()
@@ -73,26 +64,24 @@ def outputs(
         rows.append(Outputs(*(tensor.float() for tensor in given)))
         all_labels.append(labels)
     whole = Outputs(*map(torch.cat, zip(*rows, strict=True)))
-    truth = torch.cat(all_labels)
-    predictions = objective.predict(whole.scores)
+    labels = truth = torch.cat(all_labels)
+    predictions = task.predictions(objective.class_scores(whole.scores))
     if part:
-        return SplitOutputs(whole, truth, gather(predictions), gather(truth))
-    return SplitOutputs(whole, truth, predictions, truth)
+        predictions, truth = gather(predictions), gather(truth)
+    return SplitOutputs(whole, labels, Judged(predictions, truth, objective.shift_invariant))
 
 
 @torch.no_grad()
-def collapse(split: SplitOutputs, head: nn.Module, objective: Objective) -> dict[str, Any]:
+def collapse(
+    split: SplitOutputs, head: nn.Module, objective: Objective, task: Task
+) -> dict[str, Any]:
     """The measurement of a split, as a record keeps it."""
     weight, bias = weight_and_bias(head)
     report = objective.report(partial(_report, split), weight, bias)
-    by_class = _class_means(split.correct[:, None], split.truth, len(weight))[:, 0]
-    entry: dict[str, Any] = {
-        "accuracy": split.accuracy,
-        "per_class_accuracy": [round(share, 6) for share in by_class.tolist()],
-    }
+    entry = task.summary(split.judged, len(weight))
     probabilities = objective.probabilities(split.outputs.scores)
     if probabilities is not None:
-        entry["ece"] = evaluate.expected_calibration_error(gather(probabilities), split.truth)
+        entry |= task.calibration(gather(probabilities), split.judged.labels)
     return {**entry, "report": report.to_dict()}
 
 
@@ -109,16 +98,6 @@ def _report(split: SplitOutputs, weight: Tensor, bias: Tensor) -> CollapseReport
     return metric.compute()
 
 
-def accuracy_by_frequency(
-    split: SplitOutputs, counts: Int64[Tensor, " K"], name: Literal["train", "test"] = "test"
-) -> dict[str, float]:
-    """Accuracy on a split, of all and of each group of classes that has an image there."""
-    accuracy = evaluate.shot_accuracy(split.predictions, split.truth, counts)
-    groups = {"accuracy": accuracy.all, **accuracy._asdict()}
-    del groups["all"]
-    return {f"{name}_{group}": value for group, value in groups.items() if value is not None}
-
-
 @torch.no_grad()
 def final_metrics(
     train: SplitOutputs,
@@ -126,45 +105,41 @@ def final_metrics(
     counts: Int64[Tensor, " K"],
     head: nn.Module,
     objective: Objective,
+    task: Task,
 ) -> dict[str, float]:
     """The final metrics, but for those of the history of training."""
+    headline = f"train_{task.headline}"
     final = {
-        "train_accuracy": train.accuracy,
-        **accuracy_by_frequency(test, counts),
-        **objective.final(train.outputs, train.labels, head),
+        headline: task.metrics(train.judged, counts, "train")[headline],
+        **task.metrics(test.judged, counts, "test"),
+        **objective.final(train.outputs, task.targets(train.labels), head),
     }
     probabilities = objective.probabilities(test.outputs.scores)
     if probabilities is not None:
-        final["ece"] = evaluate.expected_calibration_error(probabilities, test.labels)
+        final |= task.calibration(probabilities, test.labels)
     return final
 
 
 @torch.no_grad()
 def arrays(
-    train: SplitOutputs, test: SplitOutputs, counts: Int64[Tensor, " K"], head: nn.Module
+    train: SplitOutputs,
+    test: SplitOutputs,
+    counts: Int64[Tensor, " K"],
+    head: nn.Module,
+    task: Task,
 ) -> dict[str, Any]:
     """The small arrays of a record."""
     classes = len(counts)
     weight, bias = weight_and_bias(head)
-    pairs = test.labels * classes + test.predictions
+    class_means, global_mean = task.means(train.outputs.features, train.labels, classes)
+    test_class_means, _ = task.means(test.outputs.features, test.labels, classes)
     tensors = {
-        "class_means": _class_means(train.outputs.features, train.labels, classes),
-        "global_mean": train.outputs.features.double().mean(0),
-        "test_class_means": _class_means(test.outputs.features, test.labels, classes),
+        "class_means": class_means,
+        "global_mean": global_mean,
+        "test_class_means": test_class_means,
         "weight": weight,
         "bias": bias,
-        "per_class_accuracy": _class_means(test.correct[:, None], test.labels, classes)[:, 0],
         "counts": counts,
-        "confusion": pairs.bincount(minlength=classes**2).view(classes, classes),
+        **task.arrays((train.outputs.features, train.labels), test.judged, classes),
     }
-    if classes > 100:
-        del tensors["confusion"]
     return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
-
-
-def _class_means(
-    values: Tensor, labels: Int64[Tensor, " N"], num_classes: int
-) -> Float[Tensor, "K P"]:
-    sums = values.new_zeros(num_classes, values.shape[1], dtype=torch.float64)
-    sums.index_add_(0, labels, values.double())
-    return sums / labels.bincount(minlength=num_classes)[:, None]

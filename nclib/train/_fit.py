@@ -162,11 +162,11 @@ def _train(
             if not _save(checkpoint, config, state, "training goes on"):
                 outlook = "its state could not be saved"
 
-    def watch(done: int, loss: float, accuracy: float) -> None:
+    def watch(done: int, loss: float, hits: float) -> None:
         spent = seconds + time.perf_counter() - began
         part = epoch - 1 + done / run.epoch_images
         speed = (part - first) * run.epoch_images / spent
-        so_far = {"epoch": part, "loss": loss, "train_accuracy": accuracy}
+        so_far = {"epoch": part, "loss": loss, f"train_{run.task.hits}": hits}
         line.update(so_far, speed, collapse["train"])
 
     with closing(Progress(progress, config, first + len(epochs), last)) as line:
@@ -185,7 +185,7 @@ def _train(
                 entry.update(_measure(run, collapse, epoch))
             elif epoch % config.evaluate_every == 0:
                 test = run.outputs("test")
-                entry.update(_evaluate.accuracy_by_frequency(test, run.counts))
+                entry.update(run.task.metrics(test.judged, run.counts, "test"))
             stops = stop()
             if (epoch - first) % checkpoint_every == 0 or epoch == last or stops:
                 save(None)
@@ -226,17 +226,17 @@ def _save(path: Path, config: RunConfig, state: dict[str, Any], otherwise: str) 
 
 
 def _measure(run: Run, collapse: dict[str, list[dict[str, Any]]], epoch: int) -> dict[str, float]:
-    """Append the reports of both splits; returns the accuracies by frequency.
+    """Append the reports of both splits; returns the metrics of both.
 
-    That of all training images is the minibatches' in an epoch, and the report's after it.
+    The hits on training images are those of the minibatches in an epoch, not those after it.
     """
     train, test = run.outputs("train"), run.outputs("test")
     for name, split in (("train", train), ("test", test)):
-        measured = _evaluate.collapse(split, run.evaluated.head, run.objective)
+        measured = _evaluate.collapse(split, run.evaluated.head, run.objective, run.task)
         collapse[name].append({"epoch": epoch, **measured})
-    groups = _evaluate.accuracy_by_frequency(train, run.counts, "train")
-    del groups["train_accuracy"]
-    return {**groups, **_evaluate.accuracy_by_frequency(test, run.counts)}
+    on_train = run.task.metrics(train.judged, run.counts, "train")
+    del on_train[f"train_{run.task.hits}"]
+    return {**on_train, **run.task.metrics(test.judged, run.counts, "test")}
 
 
 def measure_again(
@@ -300,14 +300,18 @@ def _finished(
     run: Run, epochs: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What a record says of the finished network: metrics and arrays."""
-    config, head = run.config, run.evaluated.head
+    config, task, head = run.config, run.task, run.evaluated.head
     train, test = run.outputs("train").whole(), run.outputs("test").whole()
-    final: dict[str, Any] = _evaluate.final_metrics(train, test, run.counts, head, run.objective)
-    reached = [(e["test_accuracy"], -e["epoch"]) for e in epochs if "test_accuracy" in e]
-    best, at = max(reached, default=(final["test_accuracy"], -run.stage.start))
-    final |= {"best_test_accuracy": best, "best_epoch": -at}
+    final: dict[str, Any] = _evaluate.final_metrics(
+        train, test, run.counts, head, run.objective, task
+    )
+    headline = f"test_{task.headline}"
+    reached = [(e[headline], -e["epoch"]) for e in epochs if headline in e]
+    best, at = max(reached, default=(final[headline], -run.stage.start))
+    final |= {f"best_{headline}": best, "best_epoch": -at}
     for number, std in enumerate(config.noise):
         draws = generator(config.seed, NOISE + number)
         noisy = run.outputs("test", noise=std, draws=draws)
-        final[f"noisy_test_accuracy_{std:g}"] = noisy.accuracy
-    return final, _evaluate.arrays(train, test, run.counts, head)
+        name = f"noisy_{headline}"
+        final[f"{name}_{std:g}"] = task.metrics(noisy.judged, run.counts, "noisy_test")[name]
+    return final, _evaluate.arrays(train, test, run.counts, head, task)

@@ -16,7 +16,7 @@ from nclib.runs import RunConfig
 from nclib.train._processes import local_rows
 from nclib.train._random import BEFORE, VIEWS, generator
 
-Batches = Iterator[tuple[UInt8[Tensor, "B C H W"], Int64[Tensor, " B"]]]
+Batches = Iterator[tuple[UInt8[Tensor, "B C H W"], data.Labels]]
 _CHUNKS = {"cpu": 200, "cuda": 2500}  # images evaluated at once
 _STREAMED_CHUNK = 100  # they are larger
 
@@ -26,7 +26,7 @@ class Images(Protocol):
     """The training and test images of a run."""
 
     info: data.DatasetInfo
-    labels: Int64[Tensor, " N"]  # of the training images, on the device
+    labels: data.Labels  # of the training images, on the device
 
     def batches(
         self,

@@ -6,12 +6,13 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from nclib.methods import SecondView
 from nclib.metrics import CollapseReport
 from nclib.models import Classifier, Outputs
+from nclib.tasks import StepLabels
 from nclib.train._processes import local_rows
 
 Measure = Callable[..., CollapseReport]
@@ -21,11 +22,11 @@ Share = Float[Tensor, ""] | float
 class Targets(NamedTuple):
     """The labels of a batch: one set, or two sets of which each has a share in the loss."""
 
-    first: Int64[Tensor, " B"]
-    second: Int64[Tensor, " B"] | None = None
+    first: StepLabels
+    second: StepLabels | None = None
     share: Share = 1.0  # of the first set; the second has the rest
 
-    def sets(self) -> list[tuple[Int64[Tensor, " B"], Share]]:
+    def sets(self) -> list[tuple[StepLabels, Share]]:
         """Each set with its share."""
         if self.second is None:
             return [(self.first, self.share)]
@@ -43,11 +44,15 @@ class Targets(NamedTuple):
         return Targets(first, second, next(rest) if isinstance(self.share, Tensor) else self.share)
 
     @torch.no_grad()
-    def correct(self, predictions: Int64[Tensor, " B"]) -> Float[Tensor, ""]:
-        """How many predictions are right; with two sets, each counts by its share."""
+    def hits(self, count: Callable[[StepLabels], Tensor]) -> Float[Tensor, ""]:
+        """How many hits there are; with two sets, each counts by its share.
+
+        Args:
+            count: the hits with a set of labels.
+        """
         if self.second is None:
-            return (predictions == self.first).sum().float()
-        return torch.stack([(predictions == o).sum() * share for o, share in self.sets()]).sum()
+            return count(self.first).float()
+        return torch.stack([count(labels) * share for labels, share in self.sets()]).sum()
 
 
 class Views(NamedTuple):
@@ -71,6 +76,8 @@ class Objective(nn.Module):
     network is not a part of it. Epochs count from 0.
     """
 
+    #: Whether a constant that is added to an image's scores changes nothing, as with a softmax.
+    shift_invariant: bool = True
     second_view: SecondView | None = None  #: What stands beside each image of a batch.
 
     def extra_parameters(self) -> list[nn.Parameter]:
@@ -121,17 +128,15 @@ class Objective(nn.Module):
         """
         raise NotImplementedError
 
-    def predict(self, scores: Float[Tensor, "B K"]) -> Int64[Tensor, " B"]:
-        """The class of the largest score."""
-        return scores.argmax(1)
+    def class_scores(self, scores: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+        """One score a class, the larger the likelier; network scores may be of something else."""
+        return scores
 
     def probabilities(self, scores: Float[Tensor, "B K"]) -> Float[Tensor, "B K"] | None:
-        """Of the classes; None: the scores are no logits."""
+        """Of the classes, which sum to 1; None: the scores are no logits of a softmax."""
         return None
 
-    def final(
-        self, outputs: Outputs, labels: Int64[Tensor, " N"], head: nn.Module
-    ) -> dict[str, float]:
+    def final(self, outputs: Outputs, labels: StepLabels, head: nn.Module) -> dict[str, float]:
         """The loss of the whole training set, in the record's names."""
         raise NotImplementedError
 

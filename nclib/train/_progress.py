@@ -41,7 +41,7 @@ class Progress:
         """Show an epoch's numbers so far, and the last NC1 measured on the training images.
 
         Args:
-            epoch: its number, loss and accuracy; 2.25 is the third after a quarter.
+            epoch: its number, loss and share of hits; 2.25 is the third after a quarter.
             images_per_second: since the run began.
             collapse: of the training images, as a record has it.
         """
@@ -51,9 +51,10 @@ class Progress:
         done = epoch["epoch"] - self._first
         rest = spent / done * (self._last - epoch["epoch"])
         left = datetime.timedelta(seconds=round(rest))
+        hits = self._config.task.hits
         line = (  # the beginning of the id, and last what a narrow terminal may lack
             f"{self._config.id[:8]}  epoch {math.ceil(epoch['epoch'])}/{self._last}  {left} left  "
-            f"loss {epoch['loss']:.4f}  accuracy {epoch['train_accuracy']:.1%}  "
+            f"loss {epoch['loss']:.4f}  {hits} {epoch[f'train_{hits}']:.1%}  "
             f"NC1 {float(collapse[-1]['report']['nc1']):.3g}  {images_per_second:,.0f} images/s"
         )
         width = shutil.get_terminal_size().columns - 1  # a full line may wrap

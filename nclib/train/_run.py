@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nclib import data, methods
@@ -38,7 +39,7 @@ class Position(NamedTuple):
     batches: int  # done
     draws: Tensor  # state of the epoch's generator
     loss: float  # sum over the images
-    correct: float
+    hits: float
 
 
 class Run:
@@ -51,7 +52,7 @@ class Run:
 
     def __init__(self, config: RunConfig, base: Mapping[str, Tensor] | None) -> None:
         self.config = config
-        self.stage = _stage.stage(config)
+        self.stage, self.task = _stage.stage(config), config.task
         self.fabric = _processes.fabric(config.precision)
         self.device = self.fabric.device
         if self.device.type == "cpu":
@@ -65,7 +66,7 @@ class Run:
         self.mean, self.std = (torch.tensor(values, device=self.device) for values in pixels)
         # Images that an epoch shows.
         self.epoch_images = data.epoch_length(self.stage.sampler, self.labels)
-        self.counts = self.labels.bincount(minlength=self.info.num_classes)
+        self.counts = data.class_counts(self.labels, self.info.num_classes)
         self.network = _stage.network(config, self.info, self.counts, base)
         self.network = self.network.to(memory_format=torch.channels_last).to(self.device)
         self.objective = self._objective().to(self.device)
@@ -130,15 +131,15 @@ class Run:
             position: where to go on; None: from the epoch's beginning.
             stop: asked after every step; if so, the position is returned instead.
             watch: called now and then with the number of images that are done, their mean loss, and
-                the share of them that was right.
+                the share of hits among their labels.
         """
         config = self.stage.schedule
         draws = _random.generator(config.seed, epoch)
         orders = [order.split(config.batch_size) for order in self._orders(draws, epoch)]
         steps = len(orders[0])
-        begin, loss, correct = 0, 0.0, 0.0
+        begin, loss, hits = 0, 0.0, 0.0
         if position is not None:
-            begin, state, loss, correct = position
+            begin, state, loss, hits = position
             draws.set_state(state)
         recent: list[tuple[Tensor, Tensor]] = []
         sizes: list[int] = []
@@ -157,23 +158,23 @@ class Run:
             stops = stop() and not ends
             late = alone and time.monotonic() - looked > _LOOK_EVERY[1]
             if len(recent) == _LOOK_EVERY[0] or late or ends or stops:
-                values, rights = (
+                values, counted = (
                     torch.stack(numbers).tolist() for numbers in zip(*recent, strict=True)
                 )
                 self._check(values, step, epoch, steps)
-                for value, right, size in zip(values, rights, sizes, strict=True):
+                for value, count, size in zip(values, counted, sizes, strict=True):
                     loss += value * size
-                    correct += right
+                    hits += count
                 done, looked = done + sum(sizes), time.monotonic()
                 recent.clear()
                 sizes.clear()
                 if watch is not None and not ends:
-                    watch(done, loss / done, correct / done)
+                    watch(done, loss / done, hits / done)
             if stops:
-                return Position(number + 1, draws.get_state(), loss, correct)
+                return Position(number + 1, draws.get_state(), loss, hits)
         _processes.same_buffers(self.network, self.averaged.network if self.averaged else None)
         self._check_scores(views.images, step, epoch, rate)
-        return {"loss": loss / done, "train_accuracy": correct / done, "lr": rate}
+        return {"loss": loss / done, f"train_{self.task.hits}": hits / done, "lr": rate}
 
     def _orders(self, draws: torch.Generator, epoch: int) -> list[Tensor]:
         """The images of an epoch, and those that stand beside them, if any do."""
@@ -193,7 +194,7 @@ class Run:
 
     def _inputs(
         self,
-        batch: Sequence[tuple[UInt8[Tensor, "B C H W"], Int64[Tensor, " B"]]],
+        batch: Sequence[tuple[UInt8[Tensor, "B C H W"], data.Labels]],
         draws: torch.Generator,
         epoch: int,
     ) -> tuple[Views, Targets]:
@@ -205,7 +206,7 @@ class Run:
             epoch: from 1.
         """
         images, *others = (data.to_float(view, self.mean, self.std) for view, _ in batch)
-        targets, unmixed = Targets(batch[0][1]), None
+        targets, unmixed = Targets(self.task.targets(batch[0][1])), None
         share = self.objective.second_share(epoch - 1)
         if share is not None:
             targets = Targets(batch[0][1], batch[1][1], 1 - share)
@@ -221,23 +222,23 @@ class Run:
     def _step(
         self, views: Views, targets: Targets, rate: float, epoch: int, draws: torch.Generator
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """One step; the batch's loss, and how many of its predictions are right."""
+        """One step; the batch's loss, and its hits."""
         for group in self.optimizers[0].param_groups:
             group["lr"] = rate
         with self.fabric.autocast():
             shown = self.objective.shown(self.network, views.local(), epoch - 1, draws)
         images = torch.cat([_dense(view) for view in shown]) if len(shown) > 1 else shown[0]
-        value, right = self.gradients(images, targets, epoch)
+        value, hits = self.gradients(images, targets, epoch)
         for optimizer in self.optimizers:
             optimizer.step()
         if self.averaged is not None:
             self.averaged.update()
-        return value, right
+        return value, hits
 
     def gradients(
         self, images: Float[Tensor, "b C H W"], targets: Targets, epoch: int
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """The batch's loss and how many predictions are right; gradients go to the parameters."""
+        """The batch's loss and its hits; gradients go to the parameters."""
         if not self.replays:
             return self._backward(images, targets, epoch)
         arguments = [images, *targets.tensors()]
@@ -247,8 +248,8 @@ class Run:
             self.phase = phase
         if len(images) not in self.graphs:
             self.graphs[len(images)] = self._recorded(arguments, targets, epoch)
-        value, right = self.graphs[len(images)](*arguments)
-        return value, right
+        value, hits = self.graphs[len(images)](*arguments)
+        return value, hits
 
     def _recorded(self, arguments: list[Tensor], targets: Targets, epoch: int) -> Replayed:
         """The passes of a step as a graph, for the phase that an epoch is in."""
@@ -271,8 +272,14 @@ class Run:
             optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         with torch.no_grad():
-            right = targets.correct(self.objective.predict(outputs[0].scores))
-        return loss.detach(), right
+            scores = self.objective.class_scores(outputs[0].scores)
+            count = partial(
+                self.task.count_hits,
+                self.task.predictions(scores),
+                shift_invariant=self.objective.shift_invariant,
+            )
+            hits = targets.hits(count)
+        return loss.detach(), hits
 
     def _training_mode(self) -> None:
         self.model.train()
@@ -317,7 +324,9 @@ class Run:
             assert draws is not None
             batches = _evaluate.noisy(batches, noise, draws)
         with self.fabric.autocast():
-            return _evaluate.outputs(self.evaluated, batches, self.objective, part=not noise)
+            return _evaluate.outputs(
+                self.evaluated, batches, self.objective, self.task, part=not noise
+            )
 
     @property
     def evaluated(self) -> Any:

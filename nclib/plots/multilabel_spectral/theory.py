@@ -374,8 +374,7 @@ def _columns(states: Sequence[ThreeClasses]) -> dict[str, list[Any]]:
 def _lay_out(
     figure: go.Figure, by_ratio: list[dict[str, Any]], by_share: list[dict[str, Any]]
 ) -> None:
-    plain = {"showgrid": False, "zeroline": False, "showticklabels": False}
-    square = plain | {"range": [-1.35, 1.35], "constrain": "domain"}
+    square = {"visible": False, "range": [-1.3, 1.3], "constrain": "domain"}
     figure.update_layout(
         title={
             "text": "Rare classes and frequent pairs<br>weaken a contrast, and bend the geometry",

@@ -45,12 +45,12 @@ ABSTRACT = (
         "class-frequency-weighted synthesis rule rather than uniform averaging.",
         (
             Check(
-                r"$\sum_{k\in S}n_kh_k$ (singleton counts) is nearer than $\sum_{k\in S}h_k$",
-                checks.counts_are_nearer,
+                r"$h_S\propto\sum_{k\in S}n_kh_k$, with the counts of the singletons",
+                checks.weighted_by_counts,
             ),
             Check(
-                r"$\sum_{k\in S}\pi_kh_k$ (class frequencies) is nearer than $\sum_{k\in S}h_k$",
-                checks.frequencies_are_nearer,
+                r"$h_S\propto\sum_{k\in S}\pi_kh_k$, with the class frequencies",
+                checks.weighted_by_frequencies,
             ),
         ),
         (

@@ -146,19 +146,12 @@ def correlation_bends() -> Evidence:
     return at_least(misfits, "smallest ETF misfit of $W$", 0.1)
 
 
-def _uniform_is_nearer(rule: str) -> Evidence:
-    cases = _both(tails)
-    pairs = zip(_misses(cases, rule), _misses(cases), strict=True)
-    wrong = sum(weighted >= uniform for weighted, uniform in pairs)
-    return Evidence(wrong, 0, len(cases), "optima at which the uniform sum is nearer")
+def weighted_by_counts() -> Evidence:
+    return at_most(_misses(_both(tails), "counts"), "one less the mean cosine", 1e-2)
 
 
-def counts_are_nearer() -> Evidence:
-    return _uniform_is_nearer("counts")
-
-
-def frequencies_are_nearer() -> Evidence:
-    return _uniform_is_nearer("frequencies")
+def weighted_by_frequencies() -> Evidence:
+    return at_most(_misses(_both(tails), "frequencies"), "one less the mean cosine", 1e-2)
 
 
 def uniform_without_bias() -> Evidence:
