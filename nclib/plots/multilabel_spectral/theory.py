@@ -154,8 +154,8 @@ def gallery(panels: Mapping[str, tuple[Tensor, Tensor, str]]) -> Figure:
         for axes in (above, below):
             axes.set(xticks=[], yticks=[])
             axes.grid(visible=False)
-        above.imshow(moment / moment.max(), cmap=SEQUENTIAL, vmin=0, vmax=1)
-        image = below.imshow(cosines, cmap=DIVERGING, vmin=-1, vmax=1)
+        above.imshow((moment / moment.max()).numpy(), cmap=SEQUENTIAL, vmin=0, vmax=1)
+        image = below.imshow(cosines.numpy(), cmap=DIVERGING, vmin=-1, vmax=1)
         above.set_title(title, loc="center", fontsize=9)
         below.set_xlabel(note, fontsize=8.5)
     rows[0, 0].set_ylabel("second moment")
@@ -207,7 +207,7 @@ def vanishing(penalties: Sequence[float], misses: Mapping[str, Sequence[float]])
 TRIANGLE = torch.tensor([[0.0, 1.0], [-(3**0.5) / 2, -0.5], [3**0.5 / 2, -0.5]]).double()
 _MIDDLES = torch.tensor([[1, 1, 0], [1, 0, 1], [0, 1, 1]]).double() / 2
 _NAMES = ("1", "2", "3", "12", "13", "23")
-_COLOURS = [*COLOURS[:3], PALETTE["purple"], PALETTE["orange"], PALETTE["black"]]
+_COLOURS = [*COLOURS[:3], PALETTE["purple"], PALETTE["orange"], PALETTE["grey"]]
 
 
 class ThreeClasses(NamedTuple):
@@ -377,11 +377,11 @@ def _lay_out(
     square = {"visible": False, "range": [-1.3, 1.3], "constrain": "domain"}
     figure.update_layout(
         title={
-            "text": "Rare classes and frequent pairs<br>weaken a contrast, and bend the geometry",
+            "text": "Rare classes and frequent pairs<br>bend the geometry",
             "y": 0.98,
             "yanchor": "top",
         },
-        height=1060,
+        height=1040,
         margin={"l": 70, "r": 15, "t": 80, "b": 10},
         showlegend=False,
         xaxis={"range": [-0.03, 1.05], "title": "κ̂ (1: balanced)", "anchor": "y"},
@@ -392,8 +392,8 @@ def _lay_out(
         yaxis3=square | {"domain": [0.0, 0.38], "scaleanchor": "x3"},
     )
     texts = (
-        (0.775, "label simplex: a disc a support, its area the samples"),
-        (0.405, "prototypes (discs) and classifier rows (crosses), longest 1"),
+        (0.79, "label simplex: a disc a support,<br>its area the samples"),
+        (0.405, "prototypes (discs) and<br>classifier rows (crosses), longest 1"),
     )
     for height, text in texts:
         figure.add_annotation(
@@ -409,7 +409,10 @@ def _lay_out(
             {
                 "steps": steps,
                 "active": 0,
-                "currentvalue": {"prefix": prefix, "font": {"size": 15}},
+                "currentvalue": {
+                    "prefix": prefix,
+                    "font": {"size": 15, "color": PALETTE["black"]},
+                },
                 "pad": {"t": top},
                 "ticklen": 0,
                 "minorticklen": 0,
