@@ -34,7 +34,8 @@ def test_what_a_rule_meets_is_drawn_in_the_circles():
     prototypes, origin = torch.cat([weight, 2 * pairs]), torch.zeros(2, dtype=torch.float64)
     plane = drawn.Plane(weight, prototypes, origin, {"uniform": 2 * pairs, "count": pairs})
     figure = drawn.planar_rules({"no bias": plane})
-    uniform, count = figure.axes
+    uniform, count, empty = figure.axes
+    assert not empty.lines
     *_, circles, centre, marks = uniform.lines
     np.testing.assert_allclose(marks.get_xydata(), circles.get_xydata(), atol=1e-12)
     np.testing.assert_allclose(centre.get_xydata(), [[0, 0]], atol=1e-12)

@@ -64,35 +64,33 @@ class Plane(NamedTuple):
     made: Mapping[str, Float[Tensor, "3 P"]]  # by rule, the nearest multiples of its vectors
 
 
-def planar_rules(rows: Mapping[str, Plane]) -> Figure:
-    """Prototypes of pairs of three classes and what each rule makes of them, a row a bias.
+def planar_rules(cases: Mapping[str, Plane]) -> Figure:
+    """Prototypes of pairs of three classes and what each rule makes of them.
 
     Args:
-        rows: by name of the bias.
+        cases: by name of the bias, as many rules each; three panels a row.
     """
-    columns = max(len(plane.made) for plane in rows.values())
-    figure, grid = plt.subplots(len(rows), columns, figsize=(7.6, 3.6), squeeze=False)
-    for panels, (name, plane) in zip(grid, rows.items(), strict=True):
+    lines = -(-max(len(plane.made) for plane in cases.values()) // 3)
+    size = (7.4, 1.75 * lines * len(cases))
+    figure, grid = plt.subplots(lines * len(cases), 3, figsize=size, squeeze=False)
+    for place, (name, plane) in enumerate(cases.items()):
+        panels = grid[lines * place : lines * (place + 1)]
         extra = torch.cat([plane.origin[None], *plane.made.values()])
         _, tips = in_the_plane(plane.weight, torch.cat([plane.prototypes, extra]))
         tips = tips / tips[:6].norm(dim=1).max()
-        singletons, pairs, origin = tips[:3], tips[3:6], tips[6]
-        low, high = float(tips[:, 1].min()) - 0.25, float(tips[:, 1].max()) + 0.25
-        for axes, rule, made in zip(panels, plane.made, tips[7:].split(3), strict=True):
+        limits = (float(tips[:, 1].min()) - 0.25, float(tips[:, 1].max()) + 0.25)
+        for axes in panels.flat:
+            axes.set_axis_off()
+        for axes, rule, made in zip(panels.flat, plane.made, tips[7:].split(3), strict=False):
             word, colour, marker = RULES[rule]
-            for x, y in singletons.tolist():
+            for number, (x, y) in enumerate(tips[:3].tolist(), start=1):
                 axes.plot([0, x], [0, y], color=PALETTE["grey"], linewidth=1)
-            for place, (x, y) in enumerate(singletons.tolist()):
-                axes.annotate(str(place + 1), (1.12 * x, 1.12 * y), ha="center", va="center")
-            axes.plot(*pairs.T, "o", color=PALETTE["black"], markersize=9, fillstyle="none")
-            axes.plot(*origin, "+", color=PALETTE["black"], markersize=8)
-            axes.plot(*made.T, marker, color=colour, markersize=5)
-            axes.set(xlim=(-1.25, 1.25), ylim=(low, high), aspect="equal", xticks=[], yticks=[])
-            axes.grid(visible=False)
-            axes.spines[:].set_visible(False)
-            if name == next(iter(rows)):
-                axes.set_title(word, loc="center", fontsize=8.5, fontweight="normal")
-        panels[0].set_ylabel(name)
+                axes.annotate(str(number), (1.12 * x, 1.12 * y), ha="center", va="center")
+            axes.plot(*tips[3:6].T, "o", color=PALETTE["black"], markersize=11, fillstyle="none")
+            axes.plot(*tips[6], "+", color=PALETTE["black"], markersize=9)
+            axes.plot(*made.T, marker, color=colour, markersize=6)
+            axes.set(xlim=(-1.5, 1.5), ylim=limits, aspect="equal")
+            axes.set_title(f"{name}: {word}", loc="center", fontsize=9, fontweight="normal")
     headline(figure, "Pairs (circles), and what six rules make of classes 1, 2, 3 (marks)")
     return figure
 
@@ -201,7 +199,9 @@ def variation(
             kappa_hat, values, MARKERS[index], color=COLOURS[index], markersize=5, label=label
         )
     axes.set(xlabel=r"$\hat\kappa$ of the label table", ylabel=r"relative variation of $WW^\top$")
-    axes.set_ylim(bottom=0)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
     axes.set_title(r"$\hat\kappa$ ranks the weakest contrast, not the whole")
     figure.legend(loc="outside lower center", ncols=1)
     return figure
