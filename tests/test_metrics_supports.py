@@ -152,6 +152,20 @@ def test_prototypes_that_are_affine_in_the_labels_obey_the_affine_sum(offset):
     assert (float(fits["uniform"].cosines.min()) < 0.99) == bool(offset)
 
 
+def test_the_affine_sum_misses_by_a_multiple_of_the_distance_from_an_affine_map():
+    labels = multi_hot(complete(4, (1, 2, 3)), 4)
+    counts, sizes = torch.arange(1.0, len(labels) + 1).double(), labels.sum(1)[4:]
+    affine = labels @ torch.randn(4, 6, generator=seeded(1)).double() + 1
+    excess = torch.randn(len(labels), 6, generator=seeded(2)).double()
+    prototypes = affine + excess
+    fit = synthesis_fits(prototypes, labels, counts=counts)["affine"]
+    mean = float((counts @ labels.sum(1)) / counts.sum())
+    bound = (1 + sizes + (sizes - 1) * (mean + 1) / (mean - 1)) * excess.norm(dim=1).max()
+    # The part across the rule's vector is at most the whole miss.
+    sine = (1 - fit.cosines.square()).sqrt()
+    assert (sine * prototypes[4:].norm(dim=1) <= bound).all()
+
+
 def test_the_report_is_that_of_loops():
     features, labels, _ = noisy()
     groups = by_loop(features, labels)
