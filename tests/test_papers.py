@@ -13,7 +13,7 @@ import nbformat
 import pytest
 import torch
 
-from nclib import encodings, metrics, papers
+from nclib import encodings, metrics, papers, theory
 from nclib._profiles import PROFILES
 from nclib.book import chapters
 from nclib.papers import (
@@ -30,6 +30,8 @@ from nclib.papers.class_encoding import results
 from nclib.papers.class_encoding.claims import _statements as class_encoding_claims
 from nclib.papers.inducing_nc.claims import _checks as inducing_checks
 from nclib.papers.inducing_nc.claims import _text as inducing_text
+from nclib.papers.space_alignment import classifiers
+from nclib.papers.space_alignment.claims import _checks as alignment_checks
 from nclib.runs import RunConfig, RunRecord, ledger
 from nclib.ufm import closed_form
 
@@ -193,7 +195,13 @@ def test_the_scorecard_has_a_row_for_every_claim() -> None:
 def _forget() -> None:
     """Drop what was computed: evidence, and the optima that checks share."""
     _claim._evidence.cache_clear()
-    modules = (results, class_encoding_claims, class_encoding_stationary, inducing_checks)
+    modules = (
+        results,
+        class_encoding_claims,
+        class_encoding_stationary,
+        inducing_checks,
+        alignment_checks,
+    )
     for module in modules:
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):
@@ -329,11 +337,48 @@ def _break_tables(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(inducing_text, "TABLES", tables)
 
 
+def _break_exponents(patch: pytest.MonkeyPatch) -> None:
+    """Each call gives other exponents and probabilities, and means are no simplex ETF."""
+    seeds = iter(range(1000, 10**9))
+
+    def random_exponents(means, *_, **__):  # type: ignore[no-untyped-def]
+        per_class = 10 * _cases.gaussian(len(means), seed=next(seeds)).abs() + 1
+        overall, wrong = float(per_class.min()), torch.zeros(len(means), dtype=torch.bool)
+        return theory.ErrorExponent(overall, per_class, (0, 1), wrong)
+
+    def random_probability(*_, **__):  # type: ignore[no-untyped-def]
+        return theory.ErrorProbability(0.3, 1e-9, 0.3, 0.3, -1.2, -1.2, -1.2)
+
+    _break_self_duality(patch)
+    patch.setattr(theory, "error_exponent", random_exponents)
+    patch.setattr(theory, "error_probability", random_probability)
+    patch.setattr(classifiers, "simplex", lambda k, **_: _cases.gaussian(k, k - 1, seed=k))
+
+
+def _break_into_zero_exponents(patch: pytest.MonkeyPatch) -> None:
+    """Every class is misclassified, and nothing leans or shifts."""
+
+    def zero(means, *_, **__):  # type: ignore[no-untyped-def]
+        zeros = torch.zeros(len(means), dtype=torch.float64)
+        return theory.ErrorExponent(0.0, zeros, (0, 1), zeros == 0)
+
+    _break_into_frames(patch)
+    patch.setattr(theory, "error_exponent", zero)
+    patch.setattr(classifiers.Classifier, "shifted", lambda classifier, _: classifier)
+
+
 def test_every_check_fails_when_what_it_tests_is_broken(
     fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks = [(claim.id, check) for claim in EXACT for check in claim.printed + claim.corrected]
-    for break_it in (_break_collapse, _break_self_duality, _break_geometry, _break_tables):
+    for break_it in (
+        _break_exponents,
+        _break_into_zero_exponents,
+        _break_collapse,
+        _break_self_duality,
+        _break_geometry,
+        _break_tables,
+    ):
         _forget()
         with monkeypatch.context() as patch:
             break_it(patch)

@@ -78,12 +78,12 @@ def simplex(num_classes: int, *, seed: int = 0) -> Float[Tensor, "K P"]:
 def tilted(num_classes: int, angle: float) -> Classifier:
     r"""A simplex ETF with its classifier leaning out of the span of the means by an angle.
 
-    :math:`w_k = \cos\theta\,\mu_k + \sin\theta\,u_k` with a simplex ETF u in an orthogonal space,
+    :math:`w_k = \cos\varphi\,\mu_k + \sin\varphi\,u_k` with a simplex ETF u in an orthogonal space,
     P = 2(K − 1).
 
     Args:
         num_classes: K.
-        angle: θ in radians.
+        angle: φ in radians.
 
     >>> round(tilted(3, math.radians(45)).exponents.overall, 6)
     0.1875
@@ -96,12 +96,12 @@ def tilted(num_classes: int, angle: float) -> Classifier:
 def turned(num_classes: int, angle: float, *, seed: int = 0) -> Classifier:
     r"""A simplex ETF with its classifier turned within the span of the means by an angle.
 
-    P = K − 1 is even, its axes are paired, and each plane of two turns by θ: so every row is at the
-    angle θ to its mean. For K = 3 that is the rotation of the plane.
+    P = K − 1 is even, its axes are paired, and each plane of two turns by φ: so every row is at the
+    angle φ to its mean. For K = 3 that is the rotation of the plane.
 
     Args:
         num_classes: K, odd.
-        angle: θ in radians.
+        angle: φ in radians.
         seed: of the simplex's position in the space.
 
     Raises:
@@ -120,6 +120,36 @@ def turned(num_classes: int, angle: float, *, seed: int = 0) -> Classifier:
     weight = torch.empty_like(means)
     weight[:, ::2], weight[:, 1::2] = cosine * first - sine * second, sine * first + cosine * second
     return make_classifier(means, weight)
+
+
+def evenly_turned(num_classes: int, angle: float) -> Classifier:
+    r"""A simplex ETF with its classifier turned within the span, as far from all rivals alike.
+
+    :math:`W = \cos\varphi\,M + \sin\varphi\,QM/\sqrt K` with Paley's tournament
+    :math:`Q_{jk} = \chi(k - j)`, the quadratic character: no rotation by φ in every plane of the
+    span leaves a larger exponent.
+
+    Args:
+        num_classes: K, a prime that leaves 3 when divided by 4.
+        angle: φ in radians.
+
+    Raises:
+        ValueError: for another K.
+
+    Source: Paley (1933) for the matrix.
+
+    >>> round(evenly_turned(3, math.radians(20)).exponents.overall, 5)
+    0.20659
+    """
+    if num_classes % 4 != 3 or any(num_classes % p == 0 for p in range(3, num_classes, 2)):
+        raise ValueError(f"expected a prime K with K % 4 == 3, got {num_classes}")
+    squares = {x * x % num_classes for x in range(1, num_classes)}
+    line = [0.0] + [1.0 if x in squares else -1.0 for x in range(1, num_classes)]
+    places = torch.arange(num_classes)
+    tournament = torch.tensor(line).double()[(places - places[:, None]) % num_classes]
+    means = simplex(num_classes)
+    away = tournament @ means / math.sqrt(num_classes)
+    return make_classifier(means, math.cos(angle) * means + math.sin(angle) * away)
 
 
 def three_at(cosines: Float[Tensor, " 3"], skew: float) -> Classifier | None:

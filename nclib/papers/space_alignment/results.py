@@ -48,7 +48,7 @@ RESULTS = (
     Claim(
         "book/simplex-misaligned",
         "A misaligned simplex: equality, room, biases",
-        r"Equality in $\beta\le[\cos\theta]_+^2K/(4(K-1))$ for $0<\theta<90°$ iff the classifier "
+        r"Equality in $\beta\le[\cos\varphi]_+^2K/(4(K-1))$ for $0<\varphi<90°$ iff the classifier "
         r"is a tilt out of the span, which needs $P\ge2(K-1)$; with unequal biases the mean cosine "
         "bounds, and the least does not.",
         (
@@ -59,6 +59,15 @@ RESULTS = (
         ),
         chapter=_THEORY,
         label="thm-sa-misaligned",
+    ),
+    Claim(
+        "book/rotation",
+        "Rotations within the span",
+        r"Turned by $\varphi$ in every plane of its span, a simplex keeps at most the share "
+        r"$[\cos\varphi-\sin\varphi/\sqrt K]_+^2$; tournaments of Paley attain it.",
+        (Check("both, $K=3$ to 19", checks.best_rotations),),
+        chapter=_THEORY,
+        label="thm-sa-rotation",
     ),
     Claim(
         "book/common-shift",

@@ -53,7 +53,7 @@ ABSTRACT = (
         "The harm of such misalignment is theoretically quantified through an optimal error "
         "exponent analysis.",
         (
-            Check(r"simplex ETFs: at most the share $\cos^2\theta$", checks.mean_cosine_bounds),
+            Check(r"simplex ETFs: at most the share $\cos^2\varphi$", checks.mean_cosine_bounds),
             Check("a tilt keeps just that share", checks.tilts_have_the_formula),
         ),
         (
@@ -98,7 +98,7 @@ ABSTRACT = (
     ),
     Claim(
         "space-alignment/recovery",
-        "Summary, last sentence but one",
+        "A public summary, not the paper's own text",
         "Recovery of neural collapse properties in both feature and decision spaces is observed.",
         (Check("NC1 to NC4 of networks with each strategy", _no_record),),
         chapter=_THEORY,

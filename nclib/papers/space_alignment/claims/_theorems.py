@@ -50,11 +50,11 @@ THEOREMS = (
         "space-alignment/thm-4",
         "Theorem 4, Error Exponent under simplex misalignment setting",
         r"Statement not published to us. Read as: means and classifier are simplex ETFs at a mean "
-        r"cosine $\cos\theta$; then $\beta\le[\cos\theta]_+^2K/(4(K-1))$.",
+        r"cosine $\cos\varphi$; then $\beta\le[\cos\varphi]_+^2K/(4(K-1))$.",
         (Check("random simplex classifiers, any bias", checks.mean_cosine_bounds),),
         (
             Check(
-                r"a rotation within the span, $K=3$: $\frac12[\cos(\theta+30°)]_+^2$",
+                r"a rotation within the span, $K=3$: $\frac12[\cos(\varphi+30°)]_+^2$",
                 checks.rotations_in_the_plane,
             ),
             Check("it leaves less than a tilt by the same angle", checks.rotations_cost_more),
@@ -66,14 +66,14 @@ THEOREMS = (
         "space-alignment/thm-5",
         "Theorem 5, Optimal Error Exponent Under Simplex Misalignment Setting",
         "Statement not published to us. Read as: "
-        r"$[\cos\theta]_+^2K/(4(K-1))$ is the largest exponent at the angle $\theta$.",
+        r"$[\cos\varphi]_+^2K/(4(K-1))$ is the largest exponent at the angle $\varphi$.",
         (
             Check("a tilt out of the span attains it", checks.tilts_have_the_formula),
             Check("no simplex classifier exceeds it", checks.mean_cosine_bounds),
         ),
         (
             Check(
-                r"with less than $2(K-1)$ dimensions it is not reached: $K=P=3$, $\theta=20°$",
+                r"with less than $2(K-1)$ dimensions it is not reached: $K=P=3$, $\varphi=20°$",
                 checks.too_little_room,
             ),
         ),
