@@ -33,6 +33,8 @@ from nclib.papers.inducing_nc.claims import _checks as inducing_checks
 from nclib.papers.inducing_nc.claims import _text as inducing_text
 from nclib.papers.multilabel_spectral import label_tables
 from nclib.papers.multilabel_spectral.claims import _checks as spectral_checks
+from nclib.papers.space_alignment import classifiers
+from nclib.papers.space_alignment.claims import _checks as alignment_checks
 from nclib.runs import RunConfig, RunRecord, ledger
 from nclib.ufm import closed_form
 
@@ -219,6 +221,7 @@ def _forget() -> None:
         class_encoding_stationary,
         inducing_checks,
         spectral_checks,
+        alignment_checks,
     )
     for module in modules:
         for value in vars(module).values():
@@ -384,12 +387,43 @@ def _break_averages(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(label_tables, "tag_wise_cosines", lambda *_, **__: [0.0])
 
 
+def _break_exponents(patch: pytest.MonkeyPatch) -> None:
+    """Each call gives other exponents and probabilities, and means are no simplex ETF."""
+    seeds = iter(range(1000, 10**9))
+
+    def random_exponents(means, *_, **__):  # type: ignore[no-untyped-def]
+        per_class = 10 * _cases.gaussian(len(means), seed=next(seeds)).abs() + 1
+        overall, wrong = float(per_class.min()), torch.zeros(len(means), dtype=torch.bool)
+        return theory.ErrorExponent(overall, per_class, (0, 1), wrong)
+
+    def random_probability(*_, **__):  # type: ignore[no-untyped-def]
+        return theory.ErrorProbability(0.3, 1e-9, 0.3, 0.3, -1.2, -1.2, -1.2)
+
+    _break_self_duality(patch)
+    patch.setattr(theory, "error_exponent", random_exponents)
+    patch.setattr(theory, "error_probability", random_probability)
+    patch.setattr(classifiers, "simplex", lambda k, **_: _cases.gaussian(k, k - 1, seed=k))
+
+
+def _break_into_zero_exponents(patch: pytest.MonkeyPatch) -> None:
+    """Every class is misclassified, and nothing leans or shifts."""
+
+    def zero(means, *_, **__):  # type: ignore[no-untyped-def]
+        zeros = torch.zeros(len(means), dtype=torch.float64)
+        return theory.ErrorExponent(0.0, zeros, (0, 1), zeros == 0)
+
+    _break_into_frames(patch)
+    patch.setattr(theory, "error_exponent", zero)
+    patch.setattr(classifiers.Classifier, "shifted", lambda classifier, _: classifier)
+
+
 def test_every_check_fails_when_what_it_tests_is_broken(
     fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks = [(claim.id, check) for claim in EXACT for check in claim.printed + claim.corrected]
     breaks = (_break_collapse, _break_self_duality, _break_geometry, _break_tables)
-    for break_it in (*breaks, _break_sums, _break_averages):
+    breaks += (_break_sums, _break_averages, _break_exponents, _break_into_zero_exponents)
+    for break_it in breaks:
         _forget()
         with monkeypatch.context() as patch:
             break_it(patch)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from nclib._names import unknown
-from nclib.papers import class_encoding, inducing_nc, multilabel_spectral
+from nclib.papers import class_encoding, inducing_nc, multilabel_spectral, space_alignment
 from nclib.papers._claim import Claim, Verdict
 from nclib.papers._paper import Paper
 from nclib.papers.class_encoding.results import RESULTS as class_encoding_results
 from nclib.papers.inducing_nc.results import RESULTS as inducing_nc_results
 from nclib.papers.multilabel_spectral.results import RESULTS as multilabel_spectral_results
+from nclib.papers.space_alignment.results import RESULTS as space_alignment_results
 
 # A result of this book is verified whole or not at all.
 _VERIFIED: dict[Verdict, str] = {
@@ -23,13 +24,24 @@ _BOOK = Paper(
     "Results of this book",
     "Each is a theorem block with a complete proof where the table says. The chapter says which "
     "part of it the literature has, and what is added.",
-    (*class_encoding_results, *inducing_nc_results, *multilabel_spectral_results),
+    (
+        *class_encoding_results,
+        *inducing_nc_results,
+        *space_alignment_results,
+        *multilabel_spectral_results,
+    ),
     words=_VERIFIED,
 )
 
 PAPERS: dict[str, Paper] = {
     paper.id: paper
-    for paper in (class_encoding.PAPER, inducing_nc.PAPER, multilabel_spectral.PAPER, _BOOK)
+    for paper in (
+        class_encoding.PAPER,
+        inducing_nc.PAPER,
+        space_alignment.PAPER,
+        multilabel_spectral.PAPER,
+        _BOOK,
+    )
 }
 
 

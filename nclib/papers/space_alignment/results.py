@@ -1,0 +1,118 @@
+"""Results on error exponents and alignment; the chapter proves each and credits its sources."""
+
+from __future__ import annotations
+
+from nclib.papers._claim import Check, Claim
+from nclib.papers.space_alignment.claims import _checks as checks
+
+_THEORY = "space_alignment/theory"
+
+RESULTS = (
+    Claim(
+        "book/error-exponent",
+        "The error exponent of any linear classifier",
+        r"$\frac1K\max Q(\delta_{kj}/\sigma)\le P_e\le\frac1K\sum_{k\ne j}Q(\delta_{kj}/\sigma)$ "
+        r"with signed distances, hence $\beta=\min_{k\ne j}\frac12[\delta_{kj}]_+^2$.",
+        (
+            Check("exact errors in the plane lie between the bounds", checks.two_sided_bound),
+            Check("the exponent, with explicit rates", checks.exponent_of_exact_errors),
+            Check("sampled errors agree with exact ones", checks.sampled_errors),
+            Check("truncated distances give no upper bound", checks.truncated_bound_fails),
+        ),
+        chapter=_THEORY,
+        label="thm-sa-exponent",
+    ),
+    Claim(
+        "book/optimal-exponent",
+        "The optimal exponent, and its dimension",
+        r"$K/(4(K-1))$ for $P\ge K-1$, and $1/4$ for $P+2\le K\le2P$.",
+        (
+            Check("searches reach both, and no more", checks.searches_reach_no_more),
+            Check("ten means on a circle", checks.circle_of_ten),
+        ),
+        chapter=_THEORY,
+        label="thm-sa-optimal",
+    ),
+    Claim(
+        "book/nearest-mean",
+        "Given means, the nearest-mean classifier is optimal",
+        r"$\beta\le\frac18\min_{k\ne j}\|\mu_k-\mu_j\|^2$ for every classifier, attained by the "
+        "nearest mean and by others.",
+        (
+            Check("random means and rivals", checks.nearest_mean_is_optimal),
+            Check("another optimum, better for one class", checks.nearest_mean_is_not_unique),
+        ),
+        chapter=_THEORY,
+        label="thm-sa-nearest",
+    ),
+    Claim(
+        "book/simplex-misaligned",
+        "A misaligned simplex: equality, room, biases",
+        r"Equality in $\beta\le[\cos\varphi]_+^2K/(4(K-1))$ for $0<\varphi<90°$ iff the classifier "
+        r"is a tilt out of the span, which needs $P\ge2(K-1)$; with unequal biases the mean cosine "
+        "bounds, and the least does not.",
+        (
+            Check("tilts attain it", checks.tilts_have_the_formula),
+            Check("any simplex, any bias: the mean cosine", checks.mean_cosine_bounds),
+            Check("$K=P=3$: rotations are all there is", checks.too_little_room),
+            Check("unequal biases: the least cosine is no bound", checks.least_cosine_is_no_bound),
+        ),
+        chapter=_THEORY,
+        label="thm-sa-misaligned",
+    ),
+    Claim(
+        "book/rotation",
+        "Rotations within the span",
+        r"Turned by $\varphi$ in every plane of its span, a simplex keeps at most the share "
+        r"$[\cos\varphi-\sin\varphi/\sqrt K]_+^2$; tournaments of Paley attain it.",
+        (Check("both, $K=3$ to 19", checks.best_rotations),),
+        chapter=_THEORY,
+        label="thm-sa-rotation",
+    ),
+    Claim(
+        "book/common-shift",
+        "Alignment is measured on centred vectors",
+        "A vector added to every row changes no decision, and lowers raw cosines.",
+        (
+            Check("exponents stay", checks.shifts_change_no_exponent),
+            Check("raw cosines fall", checks.shifts_change_the_raw_cosine),
+        ),
+        chapter=_THEORY,
+        label="thm-sa-shift",
+    ),
+    Claim(
+        "book/squared-error-exponent",
+        "The exponent of the imbalanced optimum, squared error",
+        "One-hot labels, no bias: the exponents in closed form; a class's is zero from "
+        r"$\sqrt{n_k}=\theta$ on, though every row is along its mean.",
+        (
+            Check("certified optima", checks.squared_error_formula),
+            Check("raw cosines are 1", checks.raw_alignment_is_perfect),
+        ),
+        chapter=_THEORY,
+        label="thm-sa-squared",
+    ),
+    Claim(
+        "book/vanishing-exponent",
+        "The exponent as the regularisation vanishes",
+        r"Cross-entropy, no bias: $d_{kj}=d_{jk}\propto1/\|w_k-w_j\|$ with "
+        r"$WW^\top\propto(CDC)^{1/2}$.",
+        (
+            Check("the closed form", checks.limit_is_half_way),
+            Check("certified optima come nearer to it", checks.optima_approach_the_limit),
+        ),
+        chapter=_THEORY,
+        label="thm-sa-limit",
+    ),
+    Claim(
+        "book/exponent-steps",
+        "What the imbalanced optimum loses",
+        r"Cross-entropy, $K=10$, ratio 100, $\lambda=.03$, no bias: directions, norms and bias of "
+        "the classifier each give back a part; what the means lose is more.",
+        (
+            Check("each step gains", checks.steps_of_repair),
+            Check("the means lose more than directions give back", checks.directions_are_a_part),
+        ),
+        chapter=_THEORY,
+    ),
+)
