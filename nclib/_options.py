@@ -49,7 +49,8 @@ class Option:
             raise ValueError(f"option {name} is {value!r}, expected a number")
         if not self.low <= value <= self.high or not math.isfinite(value):
             above = "or more" if self.high == math.inf else f"to {self.high:.10g}"
-            raise ValueError(f"option {name} is {value:g}, expected {self.low:g} {above}")
+            expected = f"{self.low:g} {above}" if self.low > -math.inf else "a finite number"
+            raise ValueError(f"option {name} is {value:g}, expected {expected}")
         if self.whole and value != int(value):
             raise ValueError(f"option {name} is {value:g}, expected a whole number")
         return float(value)

@@ -630,6 +630,57 @@ def test_class_means_are_those_of_a_loop(rows, num_classes, seed):
         torch.testing.assert_close(means[k], expected)
 
 
+@given(st.integers(1, 30), st.integers(1, 6), st.integers(0, 100))
+def test_class_means_of_several_labels_are_those_of_the_pairs(rows, num_classes, seed):
+    features, _ = batch(rows, 3, num_classes, seed)
+    pairs = torch.rand(rows, num_classes, generator=torch.Generator().manual_seed(seed)) < 0.3
+    means, counts = losses.class_means(features, pairs.float(), num_classes)
+    for k in range(num_classes):
+        members = features[pairs[:, k]]
+        assert counts[k] == len(members)
+        expected = members.mean(0) if len(members) else torch.zeros(3, dtype=torch.float64)
+        torch.testing.assert_close(means[k], expected)
+
+
+@given(st.integers(1, 6), st.booleans(), st.integers(0, 100))
+def test_misalignment_is_the_mean_of_one_minus_the_cosines(num_classes, centre, seed):
+    generator = torch.Generator().manual_seed(seed)
+    weight, means = torch.randn(2, num_classes, 4, generator=generator, dtype=torch.float64)
+    present = torch.rand(num_classes, generator=generator) < 0.7
+    value = losses.misalignment(weight, means, centre=centre, present=present)
+    rows, mu = weight[present], means[present]
+    if centre and len(rows):
+        rows, mu = rows - rows.mean(0), mu - mu.mean(0)
+    cosines = [
+        0 if centre and len(rows) == 1 else (w @ m / w.norm() / m.norm()).item()
+        for w, m in zip(rows, mu, strict=True)
+    ]
+    expected = sum(1 - cosine for cosine in cosines) / max(len(cosines), 1)
+    assert value.item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_misalignment_is_free_of_scales_and_of_common_shifts():
+    weight, means = torch.randn(2, 5, 4, dtype=torch.float64)
+    value = losses.misalignment(weight, means)
+    moved = losses.misalignment(7 * weight + torch.ones(4), 1e-200 * (means - 3))
+    torch.testing.assert_close(value, moved)
+    assert losses.misalignment(means, -means).item() == pytest.approx(2)
+
+
+def test_rows_without_a_direction_have_no_gradient():
+    for weight, means, centre in (
+        (torch.zeros(3, 2), torch.randn(3, 2), False),
+        (torch.ones(3, 2) / 3, torch.randn(3, 2), True),  # all at their mean
+        (torch.randn(1, 2), torch.randn(1, 2), True),
+    ):
+        weight, means = weight.requires_grad_(), means.requires_grad_()
+        value = losses.misalignment(weight, means, centre=centre)
+        value.backward()
+        assert value == 1
+        assert not weight.grad.any()
+        assert means.grad.isfinite().all()
+
+
 def test_dot_regression_is_zero_at_the_vertices_whatever_the_lengths():
     etf = geometry.simplex_etf(4, 6, generator=torch.Generator().manual_seed(0))
     labels = torch.tensor([0, 1, 2, 3, 3])
@@ -934,6 +985,16 @@ LOGITS, LABELS = torch.zeros(3, 2), torch.tensor([0, 1, 1])
             r"counts has inf for class 0",
         ),
         (lambda: losses.class_means(LOGITS, LABELS, 0), ValueError, r"num_classes is 0"),
+        (
+            lambda: losses.class_means(LOGITS, torch.ones(2, 4), 4),
+            ValueError,
+            r"labels must have 3 rows, one for each row of features, got 2",
+        ),
+        (
+            lambda: losses.misalignment(LOGITS, LOGITS[:2]),
+            ValueError,
+            r"weight and means of one shape \(K, P\), got \(3, 2\) and \(2, 2\)",
+        ),
         (lambda: losses.effective_number_weights([5], beta="x"), TypeError, r"beta.*'x'"),
         (
             lambda: losses.between_class(LOGITS, present=[True, True, False]),

@@ -481,6 +481,36 @@ def test_learnable_scaling_leaves_the_trained_head_alone():
     assert torch.equal(head(torch.ones(1, 5)), before)
 
 
+@pytest.mark.parametrize("name", models.HEADS)
+@pytest.mark.parametrize("scaled", [False, True])
+def test_an_assigned_head_decides_by_what_it_was_given(name, scaled):
+    head = models.HEADS[name](12, 3, True)
+    head = models.LearnableScalingHead(head) if scaled else head
+    weight, bias = torch.randn(3, 12), torch.randn(3)
+    if models.rows_of(name) == "fixed":
+        with pytest.raises(TypeError, match=r"the rows of a \w+ETFHead are fixed"):
+            models.assign(head, weight, bias)
+        return
+    if scaled:
+        head.scales.data = torch.tensor([2.0, 0.5, 1.0])
+    before = head.weight.detach().clone()
+    models.assign(head, weight, bias)
+    if models.rows_of(name) == "free":
+        torch.testing.assert_close(head.weight, weight)
+        torch.testing.assert_close(head.bias, bias)
+        return
+    given, made = (models.by_expert(head, rows) for rows in (weight, head.weight.detach()))
+    cosines = torch.cosine_similarity(made, given, dim=2)
+    torch.testing.assert_close(cosines, torch.ones_like(cosines))
+    norms = weight.norm(dim=1) if scaled else before.norm(dim=1)
+    torch.testing.assert_close(head.weight.norm(dim=1), norms)
+    models.assign(head, torch.zeros(3, 12), bias)  # without directions
+    torch.testing.assert_close(
+        nn.functional.normalize(models.by_expert(head, head.weight), dim=2),
+        nn.functional.normalize(made, dim=2),
+    )
+
+
 @pytest.mark.parametrize("tau", [0.0, 0.3, 1.0])
 def test_tau_normalisation_is_its_formula(tau):
     weight = torch.randn(4, 3, dtype=torch.float64)

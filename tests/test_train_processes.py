@@ -61,6 +61,12 @@ OTHERS = (
     config(method="bbn", model="mlp-branches", epochs=2),
     config(method="ce-crt", epochs=1, method_options={"second_epochs": 1}),
     config(
+        method="ldam-drw",
+        epochs=2,
+        mixup=1.0,
+        plugins=[("spa-reg", {}), ("spa-slerp", {"when": "training"}), ("spa-proj", {})],
+    ),
+    config(
         dataset="canvas-digits",
         dataset_options={"single": 20, "pair": 2},
         imbalance=1,
@@ -82,11 +88,11 @@ def of_two(tmp_path_factory):
 
 def test_two_processes_measure_the_network_that_is_kept(of_two):
     """Batch norm has the statistics of a process's own images, and one process's are kept."""
-    kept = torch.load(of_two / "network5.pt", weights_only=True)["network"]
+    kept = torch.load(of_two / "network6.pt", weights_only=True)["network"]
     assert any("running_mean" in name for name in kept)
     run = Run(WITH_BATCH_NORM, None)
     run.averaged.network.load_state_dict(kept)
-    record = RunRecord.load(of_two / "record5.json")
+    record = RunRecord.load(of_two / "record6.json")
     for split, name in (("train", "class_means"), ("test", "test_class_means")):
         given = run.outputs(split)
         features, labels = given.outputs.features, given.labels

@@ -17,6 +17,7 @@ from nclib.losses._features import (
     center_loss,
     class_means,
     dot_regression,
+    misalignment,
     within_class,
 )
 from nclib.losses._multi_label import binary_cross_entropy, pick_all_label
@@ -47,6 +48,7 @@ __all__ = [
     "label_aware_smoothing",
     "ldam",
     "logit_adjusted",
+    "misalignment",
     "pick_all_label",
     "ride",
     "supervised_contrastive",

@@ -15,15 +15,18 @@ _ROUNDING = 8  # units of it that the mean of the centres may be off
 
 
 def class_means(
-    features: Float[Tensor, "N P"], labels: Int[Tensor, " N"], num_classes: int
-) -> tuple[Float[Tensor, "K P"], Int[Tensor, " K"]]:
+    features: Float[Tensor, "N P"],
+    labels: Int[Tensor, " N"] | Float[Tensor, "N K"],
+    num_classes: int,
+) -> tuple[Float[Tensor, "K P"], Int[Tensor, " K"] | Float[Tensor, " K"]]:
     r"""Means :math:`\frac1{n_k}\sum_{y_i = k} h_i` and sizes :math:`n_k` of a batch's classes.
 
     The gradient flows to the features. A class that the batch lacks has the mean 0 and the count 0.
+    Where an image has several labels, it counts in the mean of each.
 
     Args:
         features: of a batch.
-        labels: class ids.
+        labels: class ids, or multi-hot (N, K).
         num_classes: K.
 
     Raises:
@@ -33,6 +36,16 @@ def class_means(
     >>> means.flatten(), counts
     (tensor([0., 0., 2.]), tensor([0, 0, 2]))
     """
+    if isinstance(labels, Tensor) and labels.ndim == 2:
+        features = _arguments.matrix("features", features)
+        pairs = _check.multi_hot("labels", labels, num_classes).to(features.dtype)
+        if len(pairs) != len(features):
+            raise ValueError(
+                f"labels must have {len(features)} rows, one for each row of features, "
+                f"got {len(pairs)}"
+            )
+        sizes = pairs.sum(0)
+        return (pairs.T @ features) / sizes.clamp_min(1)[:, None], sizes
     features, labels = _arguments.batch("features", features, labels, num_classes)
     counts = _arguments.batch_counts(labels, num_classes)
     sums = features.new_zeros(num_classes, features.shape[1]).index_add(0, labels, features)
@@ -120,30 +133,56 @@ def between_class(
     tensor(-2.0944)
     """
     centres = _arguments.matrix("centres", centres)
-    num_classes = len(centres)
-    if present is None:
-        present = torch.ones(num_classes, dtype=torch.bool, device=centres.device)
-    elif not isinstance(present, Tensor):
-        raise TypeError(f"present must be a torch.Tensor, got {type(present).__name__}")
-    elif present.dtype != torch.bool or present.shape != (num_classes,):
-        raise ValueError(
-            f"present must be boolean of shape ({num_classes},), one for each centre, "
-            f"got {present.dtype} of shape {tuple(present.shape)}"
-        )
-    present_rows = present[:, None]
-    centres = centres.masked_fill(~present_rows, 0.0)
-    centres = centres / power_of_two(centres.detach().abs().amax())
-    count = present.sum().clamp_min(1)
-    centred = centres - centres.sum(0) / count
-    rounding = _ROUNDING * torch.finfo(centred.dtype).eps  # the largest entry is 1 to 2
-    at_mean = centred.detach().abs().amax(1, keepdim=True) <= rounding
-    unit = unit_rows(centred.masked_fill(~present_rows | at_mean, 0.0))
-    pairs = (present_rows & present).fill_diagonal_(False)
+    present = _present(present, centres)
+    unit = _unit_directions(centres, present, centre=True)
+    pairs = (present[:, None] & present).fill_diagonal_(False)
     with torch.autocast(centres.device.type, enabled=False):
         cosines = unit @ unit.T
     nearest = cosines.masked_fill(~pairs, -torch.inf).amax(1)
     angles = nearest.clamp(-_LARGEST_COSINE, _LARGEST_COSINE).arccos()
-    return -(angles * pairs.any(1)).sum() / count
+    return -(angles * pairs.any(1)).sum() / present.sum().clamp_min(1)
+
+
+def misalignment(
+    weight: Float[Tensor, "K P"],
+    means: Float[Tensor, "K P"],
+    *,
+    centre: bool = True,
+    present: Bool[Tensor, " K"] | None = None,
+) -> Float[Tensor, ""]:
+    r"""One minus the cosine between a class's row in the classifier and its mean, over the classes.
+
+    .. math:: \frac1K \sum_k \Bigl(1 - \frac{\langle w_k - \bar w, \mu_k - \bar\mu\rangle}
+        {\|w_k - \bar w\|\,\|\mu_k - \bar\mu\|}\Bigr) ,
+
+    from 0 (aligned) to 2, free of both scales. The gradient flows to both. A row or a mean that is
+    zero up to rounding, once centred if asked, has cosine 0 and no gradient; so has every class
+    where there is one alone to centre.
+
+    Args:
+        weight: (K, P), :math:`w`.
+        means: (K, P), :math:`\mu`.
+        centre: subtract the averages over the classes that take part; otherwise nothing.
+        present: which classes take part, if not all; K is their number.
+
+    Raises:
+        ValueError: if shapes do not fit.
+
+    Source: our reconstruction of SpA-Reg, whose formula is not published to us.
+
+    >>> misalignment(torch.eye(3), 5 * torch.eye(3))
+    tensor(0.)
+    """
+    weight, means = _arguments.matrix("weight", weight), _arguments.matrix("means", means)
+    if weight.shape != means.shape:
+        raise ValueError(
+            "expected weight and means of one shape (K, P), "
+            f"got {tuple(weight.shape)} and {tuple(means.shape)}"
+        )
+    present = _present(present, means)
+    rows, directions = (_unit_directions(one, present, centre=centre) for one in (weight, means))
+    cosines = (rows * directions).sum(1)
+    return ((1 - cosines) * present).sum() / present.sum().clamp_min(1)
 
 
 def dot_regression(
@@ -175,6 +214,34 @@ def dot_regression(
     _check.same_dim("etf", etf, features)
     cosines = (unit_rows(features) * unit_rows(etf).index_select(0, labels)).sum(1)
     return 0.5 * (cosines - 1).square().mean()
+
+
+def _present(present: Tensor | None, centres: Tensor) -> Bool[Tensor, " K"]:
+    """Which classes take part: all, if it is not said."""
+    if present is None:
+        return torch.ones(len(centres), dtype=torch.bool, device=centres.device)
+    if not isinstance(present, Tensor):
+        raise TypeError(f"present must be a torch.Tensor, got {type(present).__name__}")
+    if present.dtype != torch.bool or present.shape != (len(centres),):
+        raise ValueError(
+            f"present must be boolean of shape ({len(centres)},), one for each centre, "
+            f"got {present.dtype} of shape {tuple(present.shape)}"
+        )
+    return present
+
+
+def _unit_directions(
+    rows: Float[Tensor, "K P"], present: Bool[Tensor, " K"], *, centre: bool
+) -> Float[Tensor, "K P"]:
+    """The present rows, centred if asked, at unit norm; zero where they are but for rounding."""
+    present_rows = present[:, None]
+    rows = rows.masked_fill(~present_rows, 0.0)
+    rows = rows / power_of_two(rows.detach().abs().amax())
+    if centre:
+        rows = rows - rows.sum(0) / present.sum().clamp_min(1)
+    rounding = _ROUNDING * torch.finfo(rows.dtype).eps  # the largest entry is 1 to 2
+    near_zero = rows.detach().abs().amax(1, keepdim=True) <= rounding
+    return unit_rows(rows.masked_fill(~present_rows | near_zero, 0.0))
 
 
 def _squared_distances(

@@ -15,10 +15,12 @@ from nclib.methods._method import (
     Term,
     Value,
 )
+from nclib.methods._plugins import PLUGINS, Plugin, get_plugin
 from nclib.methods._registry import METHODS, get
 
 __all__ = [
     "METHODS",
+    "PLUGINS",
     "Batch",
     "Centres",
     "Contrast",
@@ -27,11 +29,13 @@ __all__ = [
     "Loss",
     "Method",
     "Option",
+    "Plugin",
     "SecondStage",
     "SecondView",
     "Term",
     "Value",
     "get",
+    "get_plugin",
     "project",
     "slerp",
 ]

@@ -95,6 +95,28 @@ class Option(_options.Option):
         return super().parse(name, value)
 
 
+def resolved(
+    owner: str, options: Mapping[str, Option], given: Mapping[str, Value], epochs: int
+) -> dict[str, Value]:
+    """Every option of a method or plug-in with its value, in alphabetical order.
+
+    Args:
+        owner: whose they are, such as ``method 'ce'``.
+        options: all that it takes.
+        given: values that differ from the defaults.
+        epochs: of the schedule.
+
+    Raises:
+        ValueError: if an option is unknown (near matches are listed) or out of range.
+    """
+    _options.check_names(owner, given, options)
+    values: dict[str, Value] = {}
+    for name, option in sorted(options.items()):
+        default = option.default(epochs) if callable(option.default) else option.default
+        values[name] = option.parse(name, given.get(name, default), epochs)
+    return values
+
+
 @dataclass(frozen=True)
 class SecondView:
     """Another image beside each image of a training batch.
@@ -241,12 +263,7 @@ class Method:
         Raises:
             ValueError: if an option is unknown (near matches are listed) or out of range.
         """
-        _options.check_names(f"method {self.name!r}", given, self.options)
-        values: dict[str, Value] = {}
-        for name, option in sorted(self.options.items()):
-            default = option.default(epochs) if callable(option.default) else option.default
-            values[name] = option.parse(name, given.get(name, default), epochs)
-        return values
+        return resolved(f"method {self.name!r}", self.options, given, epochs)
 
     def handed_down(self, base: Method, values: Mapping[str, Value]) -> dict[str, Value]:
         """Of the values of its options, those that belong to its base."""

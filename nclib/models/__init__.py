@@ -8,8 +8,11 @@ from nclib.models._heads import (
     LearnableScalingHead,
     LinearETFHead,
     ProbeHead,
+    assign,
+    by_expert,
     check_head,
     expert_scores,
+    rows_of,
     tau_normalise,
 )
 from nclib.models._networks import (
@@ -37,11 +40,14 @@ __all__ = [
     "LinearETFHead",
     "Outputs",
     "ProbeHead",
+    "assign",
     "build",
+    "by_expert",
     "check_head",
     "check_name",
     "check_use",
     "expert_scores",
     "native_dim",
+    "rows_of",
     "tau_normalise",
 ]

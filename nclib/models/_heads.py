@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -267,6 +267,56 @@ HEADS: dict[str, Head] = {
     "experts-3": _experts(3),
     "experts-4": _experts(4),
 }
+
+
+def rows_of(head: str) -> Literal["free", "unit", "fixed"]:
+    """What a head, by name, lets the rows of its weight be.
+
+    ``free``: any, beside a bias; ``unit``: scaled to a norm that all share, with no bias beside;
+    ``fixed``: as they are made.
+
+    >>> rows_of("linear"), rows_of("experts-2"), rows_of("etf-linear")
+    ('free', 'unit', 'fixed')
+    """
+    if head.startswith("etf"):
+        return "fixed"
+    return "unit" if head == "cosine" or head.startswith("experts-") else "free"
+
+
+def by_expert(head: nn.Module, rows: Float[Tensor, "K P"]) -> Float[Tensor, "E K p"]:
+    """Rows of the features' dimension as each expert of a head sees them; E = 1 without experts."""
+    if isinstance(head, LearnableScalingHead):
+        return by_expert(head.base, rows)
+    count = head.directions.shape[1] if isinstance(head, ExpertsHead) else 1
+    return rows.unflatten(1, (count, -1)).transpose(0, 1)
+
+
+@torch.no_grad()
+def assign(head: nn.Module, weight: Float[Tensor, "K P"], bias: Float[Tensor, " K"]) -> None:
+    """Give a head another weight and bias, in place.
+
+    Where a head scales its rows to one norm, those of ``weight`` give their directions alone (a row
+    that is zero leaves the direction that there is), and learnt scales beside such rows their
+    norms. The bias counts where the head has one.
+
+    Raises:
+        TypeError: if the head's rows are fixed.
+    """
+    if isinstance(head, LearnableScalingHead):
+        assign(head.base, weight, bias)
+        ratio = weight.norm(dim=1) / head.base.weight.norm(dim=1)
+        head.scales.copy_(torch.where(ratio > 0, ratio, 1.0))
+    elif isinstance(head, (CosineHead, ExpertsHead)):
+        rows = weight.view_as(head.directions)
+        norms = head.directions.norm(dim=-1, keepdim=True)
+        turned = functional.normalize(rows, dim=-1) * norms
+        head.directions.copy_(torch.where(turned.any(-1, keepdim=True), turned, head.directions))
+    elif isinstance(head, nn.Linear):
+        head.weight.copy_(weight)
+        if head.bias is not None:
+            head.bias.copy_(bias)
+    else:
+        raise TypeError(f"the rows of a {type(head).__name__} are fixed")
 
 
 def check_head(head: str, num_classes: int, feature_dim: int) -> None:

@@ -25,6 +25,7 @@ from torch import Tensor
 from nclib import data, encodings, methods, models, tasks
 from nclib._names import unknown
 from nclib._profiles import Profile
+from nclib.runs._plugins import check_plugin, require, training_stages
 
 
 def _rule(holds: Callable[[Any], bool], expected: str) -> AfterValidator:
@@ -43,6 +44,8 @@ def _is_folder_name(value: str) -> str:
         raise ValueError(f"{value!r} is no folder name of lower-case words joined by hyphens")
     return value
 
+
+Plugins = tuple[tuple[str, tuple[tuple[str, float | str], ...]], ...]
 
 _FolderName = Annotated[str, AfterValidator(_is_folder_name)]
 _Dataset = Annotated[str, AfterValidator(lambda name: data.info(name).name)]
@@ -84,8 +87,8 @@ class RunConfig(BaseModel):
     without touching the id of any published record, provided that its default keeps the old
     behaviour; for the same reason a default, once published, never changes. Options of the encoding
     are spelt out, defaults too, unless that is None: one that is added later defaults to None.
-    Options of the method and of the data set are all spelt out, but for those that came after
-    records without them were published (``Option.added``).
+    Options of the method, of plug-ins and of the data set are all spelt out, but for those that
+    came after records without them were published (``Option.added``).
 
     Raises:
         pydantic.ValidationError: (a ValueError) naming each field that is refused, its value and
@@ -152,6 +155,10 @@ class RunConfig(BaseModel):
 
     method: _Method = "plain"  #: A key of ``nclib.methods.METHODS``.
     method_options: tuple[tuple[str, float | str], ...] = ()  #: Its options; a mapping is accepted.
+    #: Keys of ``nclib.methods.PLUGINS`` with options, in the order in which they act; a mapping of
+    #: names to options is accepted, and a list of names. Those that adjust the finished network are
+    #: the last ones, each a run of its own.
+    plugins: Plugins = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -173,14 +180,19 @@ class RunConfig(BaseModel):
     @classmethod
     def _as_items(cls, options: Any, info: ValidationInfo) -> Any:
         """Sorted pairs: hashable, and in one form whatever the order."""
+        return cls._named_values(options, words=info.field_name != "encoding_options")
+
+    @staticmethod
+    def _named_values(options: Any, *, words: bool = True) -> tuple[tuple[str, Any], ...]:
+        """Sorted pairs of names with numbers or, where there may be some, words."""
         try:
             pairs = tuple(sorted(dict(options).items()))
         except (TypeError, ValueError):
             raise ValueError(f"got {options!r}, expected numbers by name") from None
-        kinds = (int, float) if info.field_name == "encoding_options" else (int, float, str)
+        kinds = (int, float, str) if words else (int, float)
         for name, value in pairs:
             if not isinstance(value, kinds) or isinstance(value, bool):
-                expected = "a number" if str not in kinds else "a number or a name"
+                expected = "a number or a name" if words else "a number"
                 raise ValueError(f"{name} is {value!r}, expected {expected}")
         return pairs
 
@@ -222,6 +234,37 @@ class RunConfig(BaseModel):
         method = methods.get(info.data["method"])
         return tuple(method.resolve(dict(options), info.data["epochs"]).items())
 
+    @field_validator("plugins", mode="before")
+    @classmethod
+    def _as_named(cls, plugins: Any) -> Any:
+        """Names with their options, in order."""
+        entries = plugins.items() if isinstance(plugins, dict) else plugins
+        try:
+            named = [(one, {}) if isinstance(one, str) else tuple(one) for one in entries]
+            pairs = tuple((name, cls._named_values(options)) for name, options in named)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"got {plugins!r}, expected plug-ins by name: {error}") from None
+        for place, (name, _) in enumerate(pairs):
+            if name in [other for other, _ in pairs[:place]]:
+                raise ValueError(f"plug-in {name!r} is named twice")
+        return pairs
+
+    @field_validator("plugins")
+    @classmethod
+    def _options_of_the_plugins(cls, plugins: Plugins, info: ValidationInfo) -> Plugins:
+        """All of them with their values, as of the method."""
+        if "method_options" not in info.data or "epochs" not in info.data:  # refused already
+            return plugins
+        epochs = info.data["epochs"]
+        of_last = int(dict(info.data["method_options"]).get("second_epochs", epochs))
+        complete = []
+        for name, options in plugins:
+            plugin, given = methods.get_plugin(name), dict(options)
+            first = given.get("stage", "last") == "first"
+            values = plugin.resolve(given, epochs if first else of_last)
+            complete.append((name, tuple(values.items())))
+        return tuple(complete)
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         info = data.info(self.dataset, dict(self.dataset_options))
@@ -248,6 +291,8 @@ class RunConfig(BaseModel):
         self._check_method(info)
         if self.method == "plain":
             self._check_labels()
+        if self.plugins:
+            self._check_plugins(info)
         return self
 
     def _require_defaults(self, *names: str, why: str) -> None:
@@ -358,6 +403,44 @@ class RunConfig(BaseModel):
         labels = ("encoding", "encoding_options", "loss", "lam_w", "lam_h", "lam_b")
         self._require_defaults(*labels, why=f"method is {self.method!r}, not 'plain'")
 
+    def _check_plugins(self, info: data.DatasetInfo) -> None:
+        """Those that act in this run; the others are checked with the run in which they act."""
+        after = [dict(options).get("when") == "post-hoc" for _, options in self.plugins]
+        if after != sorted(after):
+            name = self.plugins[after.index(True) + after[after.index(True) :].index(False)][0]
+            raise ValueError(
+                f"plug-in {name!r} acts in training, but stands behind "
+                f"{self.plugins[after.index(True)][0]!r}, which acts after that"
+            )
+        if self.encoding != "one_hot":
+            raise ValueError(
+                f"encoding is {self.encoding!r}, whose scores belong to no classes, but plug-ins "
+                f"act on the classes' rows: expected 'one_hot'"
+            )
+        method = methods.get(self.method)
+        one_stage = training_stages(method) == 1
+        for (name, items), is_after in zip(self.plugins, after, strict=True):
+            plugin, options = methods.get_plugin(name), dict(items)
+            neutral = ("every", "stage", "start_epoch") if is_after else ()
+            for option in neutral:
+                require(plugin, options, option, "it acts after training, once")
+            if one_stage:
+                require(plugin, options, "stage", f"method {self.method!r} trains in one stage")
+        for plugin, options in self.acting_plugins:
+            if info.task == "multi_label" and plugin.adjust is not None and not self._shift_free:
+                require(
+                    plugin,
+                    options,
+                    "centre",
+                    "scores with a row's average taken away are others here",
+                    value="no",
+                )
+            check_plugin(plugin, options, method, has_bias=self.lam_b != math.inf)
+        try:
+            self.previous()
+        except ValidationError as error:
+            raise ValueError(refused(error)) from None
+
     def _check_views(self, method: methods.Method) -> None:
         view = method.second_view
         models.check_use(
@@ -380,6 +463,27 @@ class RunConfig(BaseModel):
             )
 
     @property
+    def _shift_free(self) -> bool:
+        """Whether a constant that is added to an image's scores changes nothing."""
+        method = methods.get(self.method)
+        return self.loss in ("ce", "pal") if method.loss is None else method.logits
+
+    @property
+    def post_hoc(self) -> bool:
+        """Whether all that it does is that its last plug-in adjusts a finished network."""
+        return bool(self.plugins) and dict(self.plugins[-1][1]).get("when") == "post-hoc"
+
+    @property
+    def acting_plugins(self) -> tuple[tuple[methods.Plugin, dict[str, float | str]], ...]:
+        """The plug-ins that act in this run, not in one that it starts from, with their options."""
+        named = [(methods.get_plugin(name), dict(options)) for name, options in self.plugins]
+        if self.post_hoc:
+            return tuple(named[-1:])
+        if methods.get(self.method).post_hoc is not None:  # nothing is trained
+            return ()
+        return tuple(one for one in named if one[1]["stage"] == "last")
+
+    @property
     def options(self) -> dict[str, float | str]:
         """The method's options by name."""
         return dict(self.method_options)
@@ -399,30 +503,41 @@ class RunConfig(BaseModel):
     def trains(self) -> str:
         """The method, or the encoding or loss of the labels where that is what sets the run apart.
 
+        Plug-ins stand behind.
+
         >>> fields = {"paper": "x", "profile": "smoke", "dataset": "digits", "epochs": 5}
         >>> RunConfig(**fields).trains, RunConfig(method="ce-drw", **fields).trains
         ('one_hot', 'ce-drw')
         """
-        if self.method != "plain":
-            return self.method
-        return self.encoding if self.loss in tasks.single_label.losses else self.loss
+        trained = self.method
+        if trained == "plain":
+            trained = self.encoding if self.loss in tasks.single_label.losses else self.loss
+        return " + ".join([trained, *(name for name, _ in self.plugins)])
 
     def previous(self) -> Self | None:
         """The run whose finished network this one starts from; None: it starts from random weights.
 
         It has the options that belong to it, as :class:`nclib.methods.Method` says, and may have a
-        previous run too.
+        previous run too. That of a run whose last plug-in adjusts the finished network is the same
+        run without that plug-in.
 
         >>> fields = {"paper": "x", "profile": "smoke", "dataset": "digits", "epochs": 5}
         >>> RunConfig(method="nc-drw-crt", **fields).previous().method
         'nc-drw'
         """
+        if self.post_hoc:
+            return self.replace(plugins=self.plugins[:-1])
         method = methods.get(self.method)
         if method.base is None:
             return None
         base = methods.get(method.base)
         options = method.handed_down(base, self.options)
-        return self.replace(method=base.name, method_options=options)
+        acting, plugins = [plugin.name for plugin, _ in self.acting_plugins], []
+        for name, items in self.plugins:
+            if name not in acting:
+                alone = {"stage": "last"} if training_stages(base) == 1 else {}
+                plugins.append((name, {**dict(items), **alone}))
+        return self.replace(method=base.name, method_options=options, plugins=plugins)
 
     def targets(self) -> Float[Tensor, "K K"]:
         """The labels, one column a class."""
@@ -445,6 +560,11 @@ class RunConfig(BaseModel):
                 value = tuple(of_data.items())
             if value != field.get_default():
                 fields[name] = _canonical(value)
+        if self.plugins:  # in their order
+            fields["plugins"] = [
+                [name, _canonical(tuple(methods.get_plugin(name).spelt_out(dict(items)).items()))]
+                for name, items in self.plugins
+            ]
         return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property

@@ -49,5 +49,6 @@ def _shortly(config: RunConfig) -> str:
 
 
 def _choices(config: RunConfig) -> dict[str, Any]:
-    fields = config.model_dump(exclude={"seed", "dataset_options", "method_options"})
-    return {**fields, **dict(config.dataset_options), **config.options}
+    fields = config.model_dump(exclude={"seed", "dataset_options", "method_options", "plugins"})
+    added = {f"{plugin} {k}": v for plugin, options in config.plugins for k, v in options}
+    return {**fields, **dict(config.dataset_options), **config.options, **added}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from nclib import losses
 from nclib.methods import Centres
+from nclib.tasks import StepLabels
 
 
 class ClassCentres(nn.Module):
@@ -70,7 +71,7 @@ class ClassCentres(nn.Module):
         return torch.optim.SGD(self.parameters(), lr=self.rate) if self.learns else None
 
     def forward(
-        self, features: Float[Tensor, "B P"], labels: Int64[Tensor, " B"], *, update: bool = True
+        self, features: Float[Tensor, "B P"], labels: StepLabels, *, update: bool = True
     ) -> Centres:
         """The centres for a batch; ``update`` moves the running means."""
         means, counts = losses.class_means(features, labels, self.num_classes)

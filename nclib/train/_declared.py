@@ -14,7 +14,7 @@ from nclib.models import Branches, Classifier, Outputs
 from nclib.tasks import StepLabels
 from nclib.train._centres import ClassCentres
 from nclib.train._contrast import MomentumContrast
-from nclib.train._objective import Objective, Share, Targets, Views, weight_and_bias
+from nclib.train._objective import Objective, Targets, Views, weight_and_bias
 
 
 class MethodObjective(Objective):
@@ -118,7 +118,7 @@ class MethodObjective(Objective):
             return [views.images, views.unmixed]
         return [views.images]
 
-    def forward(
+    def loss(
         self, outputs: Sequence[Outputs], targets: Targets, head: nn.Module, epoch: int
     ) -> Float[Tensor, ""]:
         """The batch's; with two sets of labels, their losses in proportion to the shares.
@@ -129,9 +129,8 @@ class MethodObjective(Objective):
         weighted, regularised = self.phase(epoch)
         on_clean = regularised and self.terms_on_clean
         on_each = regularised and not self.terms_on_clean and bool(self.terms)
-        sets = targets.sets()
-        if on_each and len(sets) == 2 and self.centres is not None and self.centres.follows:
-            sets = _heavier_first(*sets)  # the first one moves the centres
+        moves = on_each and self.centres is not None and self.centres.follows
+        sets = targets.heavier_first() if moves else targets.sets()  # the first moves the centres
         parts = []
         for number, (labels, share) in enumerate(sets):
             loss = self._fit_term(outputs[0], labels, head, epoch, weighted=weighted)
@@ -202,15 +201,3 @@ class MethodObjective(Objective):
         """The loss without weights and regularisers."""
         batch = self._batch(outputs, labels, head, weighted=False)
         return {"train_loss": self.function(batch).item()}
-
-
-def _heavier_first(
-    one: tuple[Int64[Tensor, " B"], Share], other: tuple[Int64[Tensor, " B"], Share]
-) -> list[tuple[Int64[Tensor, " B"], Share]]:
-    """Two sets with the larger share first, without waiting for an accelerator."""
-    (first, share), (second, rest) = one, other
-    keep = torch.as_tensor(share >= rest, device=first.device)
-    return [
-        (torch.where(keep, first, second), torch.where(keep, share, rest)),
-        (torch.where(keep, second, first), torch.where(keep, rest, share)),
-    ]

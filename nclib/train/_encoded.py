@@ -38,7 +38,7 @@ class EncodedObjective(Objective):
         # One row a class from here on, as scores are.
         self.register_buffer("codes", config.targets().T.float().contiguous(), persistent=False)
 
-    def forward(
+    def loss(
         self, outputs: Sequence[Outputs], targets: Targets, head: nn.Module, epoch: int
     ) -> Float[Tensor, ""]:
         """The batch mean, and the penalties."""

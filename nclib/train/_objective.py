@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -31,6 +31,17 @@ class Targets(NamedTuple):
         if self.second is None:
             return [(self.first, self.share)]
         return [(self.first, self.share), (self.second, 1 - self.share)]
+
+    def heavier_first(self) -> list[tuple[StepLabels, Share]]:
+        """The same, the larger share first; nothing waits for an accelerator."""
+        if self.second is None:
+            return self.sets()
+        (first, share), (second, rest) = self.sets()
+        keep = torch.as_tensor(share >= rest, device=first.device)
+        return [
+            (torch.where(keep, first, second), torch.where(keep, share, rest)),
+            (torch.where(keep, second, first), torch.where(keep, rest, share)),
+        ]
 
     def tensors(self) -> list[Tensor]:
         """Its tensors, in order."""
@@ -74,7 +85,14 @@ class Objective(nn.Module):
 
     Its parameters and persistent buffers are what training changes: checkpoints have them. The
     network is not a part of it. Epochs count from 0.
+
+    Attributes:
+        plugins: terms that are added to the loss, whatever it is.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plugins: Any = nn.ModuleList()
 
     #: Whether a constant that is added to an image's scores changes nothing, as with a softmax.
     shift_invariant: bool = True
@@ -115,6 +133,16 @@ class Objective(nn.Module):
         return [views.images]
 
     def forward(
+        self, outputs: Sequence[Outputs], targets: Targets, head: nn.Module, epoch: int
+    ) -> Float[Tensor, ""]:
+        """The loss of a batch and the plug-ins' terms, with the arguments of :meth:`loss`."""
+        loss = self.loss(outputs, targets, head, epoch)
+        for term in self.plugins:
+            if term.in_force(epoch):
+                loss = loss + term(outputs[0].features, targets, head)
+        return loss
+
+    def loss(
         self, outputs: Sequence[Outputs], targets: Targets, head: nn.Module, epoch: int
     ) -> Float[Tensor, ""]:
         """The loss of a batch; over several processes, of the batches of all of them.

@@ -21,6 +21,7 @@ from nclib.train._encoded import EncodedObjective
 from nclib.train._graphed import Graphed
 from nclib.train._memory import keep_freed_memory
 from nclib.train._objective import Objective, Targets, Views
+from nclib.train._plugged import PluggedTerm, adjust, is_due
 from nclib.train._schedule import learning_rate
 
 _LOOK_EVERY = 50, 1.0  # steps or seconds; on an accelerator, looking at a loss waits for it
@@ -83,8 +84,18 @@ class Run:
         self.replays = self.device.type == "cuda" and alone
         self.graphs: dict[int, Replayed] = {}  # one for each number of images, of one phase
         self.phase: Hashable = None
+        if config.post_hoc:  # with the options of one whose turn is after every epoch
+            self._adjust_classifier(epochs=1)
 
     def _objective(self) -> Objective:
+        objective = self._loss()
+        for plugin, options in self.config.acting_plugins:
+            if plugin.term is not None:
+                term = PluggedTerm(plugin, options, self.network.head, self.stage.start)
+                objective.plugins.append(term)
+        return objective
+
+    def _loss(self) -> Objective:
         config, method = self.config, methods.get(self.config.method)
         if method.loss is None:
             return EncodedObjective(config, len(self.labels))
@@ -174,7 +185,26 @@ class Run:
                 return Position(number + 1, draws.get_state(), loss, hits)
         _processes.same_buffers(self.network, self.averaged.network if self.averaged else None)
         self._check_scores(views.images, step, epoch, rate)
+        self._adjust_classifier(epoch - self.stage.start)
         return {"loss": loss / done, f"train_{self.task.hits}": hits / done, "lr": rate}
+
+    def _adjust_classifier(self, epochs: int) -> None:
+        """Let the plug-ins whose turn it is adjust it, with the class means of the training set.
+
+        Args:
+            epochs: that the stage has behind it.
+        """
+        due = [
+            (plugin, options)
+            for plugin, options in self.config.acting_plugins
+            if plugin.adjust is not None and is_due(options, epochs)
+        ]
+        networks = [self.network, *([self.averaged.network] if self.averaged else [])]
+        for network in networks if due else []:
+            train = self.outputs("train", network=network).whole()
+            means, _ = self.task.means(train.outputs.features, train.labels, len(self.counts))
+            for plugin, options in due:
+                adjust(network.head, means, self.counts > 0, plugin, options)
 
     def _orders(self, draws: torch.Generator, epoch: int) -> list[Tensor]:
         """The images of an epoch, and those that stand beside them, if any do."""
@@ -242,7 +272,8 @@ class Run:
         if not self.replays:
             return self._backward(images, targets, epoch)
         arguments = [images, *targets.tensors()]
-        phase = self.objective.phase(epoch - 1)
+        in_force = (term.in_force(epoch - 1) for term in self.objective.plugins)
+        phase = (self.objective.phase(epoch - 1), *in_force)
         if phase != self.phase:
             self.graphs.clear()  # frees their memory first
             self.phase = phase
@@ -314,8 +345,9 @@ class Run:
         *,
         noise: float = 0.0,
         draws: torch.Generator | None = None,
+        network: Any = None,
     ) -> _evaluate.SplitOutputs:
-        """Those of a split, of the network or of the running mean of its weights."""
+        """Those of a split, of a network; None: of that which is evaluated and kept."""
         chunks = self.images.chunks(split, part=not noise)  # the noise is drawn for all in order
         batches: _evaluate.Batches = (
             (data.to_float(images, self.mean, self.std), labels) for images, labels in chunks
@@ -325,7 +357,7 @@ class Run:
             batches = _evaluate.noisy(batches, noise, draws)
         with self.fabric.autocast():
             return _evaluate.outputs(
-                self.evaluated, batches, self.objective, self.task, part=not noise
+                network or self.evaluated, batches, self.objective, self.task, part=not noise
             )
 
     @property

@@ -47,7 +47,7 @@ def stage(config: RunConfig) -> Stage:
         return Stage(0, config, method.sampler)
     start = stage(previous).end
     again: dict[str, Any] = {"warmup_epochs": 0, "mixup": 0.0, "ema": 0.0, "epochs": 0}
-    if method.second is None:  # nothing is left to train
+    if config.post_hoc or method.second is None:  # nothing is left to train
         return Stage(start, config.model_copy(update=again), method.sampler, frozen=True)
     again["epochs"] = int(config.options["second_epochs"])
     again["lr"] = float(config.options["second_lr"])
@@ -92,7 +92,8 @@ def network(
                 f"{config.id} starts: {error}"
             ) from None
     made.requires_grad_(False)
-    made.head = _head(config, made.head, counts)
+    if not config.post_hoc:  # a plug-in adjusts that head once there are class means
+        made.head = _head(config, made.head, counts)
     return made
 
 
