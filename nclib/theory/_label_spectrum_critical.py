@@ -109,7 +109,7 @@ class TerminalGrams(NamedTuple):
 
     weight: Float[Tensor, "K K"]  # W Wᵀ
     means: Float[Tensor, "C C"]  # H Hᵀ, of the prototypes of the supports
-    excess: float  # the largest residual of a label off its support: valid if it is not positive
+    excess: float  # the largest residual of a label off its support: valid if it is negative
 
 
 def terminal_grams(labels: Any, counts: Any, *, free_bias: bool = False) -> TerminalGrams:
@@ -121,8 +121,8 @@ def terminal_grams(labels: Any, counts: Any, *, free_bias: bool = False) -> Term
     .. math:: WW^\top \propto \Gamma^{1/2}, \qquad
         \langle h_S, h_T\rangle \propto x_S^\top\Gamma^{-1/2} x_T, \qquad h_S \propto B x_S,
 
-    with one matrix B, provided that no residual :math:`r_S \propto \Gamma^{-1/2} x_S` is positive
-    for a label off S (inverses across the contrasts that the labels have). The limit is reached
+    with one matrix B, provided that the residual :math:`r_S \propto \Gamma^{-1/2} x_S` is negative
+    for every label off S (inverses across the contrasts that the labels have). The limit is reached
     slowly, like a ratio of logarithms of the penalties.
 
     Args:

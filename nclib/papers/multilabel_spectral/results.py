@@ -48,8 +48,9 @@ RESULTS = (
     Claim(
         "book/pal-tight",
         "When the bounds are tight",
-        r"No bias, some $\kappa_m^{\min}>0$: $L=f^*$ if and only if $f^*=f_{\rm bal}$, if and "
-        "only if the weighted moments at the closed form's levels are isotropic.",
+        r"No bias, some $\kappa_m^{\min}>0$, an optimum that is not zero: $L=f^*$ if and only if "
+        r"$f^*=f_{\rm bal}$, if and only if the weighted moments at the closed form's levels are "
+        "isotropic.",
         (
             Check("isotropic tables: both gaps vanish", checks.tight_designs),
             Check("long tails: neither does", checks.tight_only_together),
@@ -100,7 +101,7 @@ RESULTS = (
         r"Two maps that fit the prototypes to $\varepsilon$ and $\varepsilon'$ differ across the "
         r"contrasts by at most $(\varepsilon+\varepsilon')/\sqrt{\kappa^{\min}}$.",
         (
-            Check("random maps at certified prototypes", checks.stability_bound),
+            Check("random maps and prototypes", checks.stability_bound),
             Check("attained along the weakest contrast", checks.stability_attained),
         ),
         chapter=_THEORY,

@@ -59,9 +59,9 @@ def two_sided(
             label=label,
         )
     right.set(xlabel="imbalance ratio", ylabel="objective")
-    right.set_title("and the optimum follows")
+    right.set_title("the optimum between its bounds")
     right.legend(loc="upper left")
-    headline(figure, "The spectrum of the labels bounds the optimum from both sides")
+    headline(figure, "The spectrum bounds the optimum from below, balance from above")
     return figure
 
 
@@ -178,7 +178,7 @@ def stability(kappa_hat: Sequence[float], spreads: Mapping[str, Sequence[float]]
             kappa_hat, values, MARKERS[index], color=COLOURS[index], markersize=6, label=name
         )
     axes.set(xlabel=r"$\hat\kappa$ of the label table", ylabel=r"relative variation of $WW^\top$")
-    axes.set_title("Along a weak contrast, and there alone, the classifier varies")
+    axes.set_title(r"Where $\hat\kappa$ is small, the weakest contrast alone varies more")
     figure.legend(loc="outside lower center", ncols=3)
     return figure
 
