@@ -12,7 +12,7 @@ import torch
 from torch._subclasses import FakeTensorMode
 
 from nclib import data, models, tasks, ufm
-from nclib.methods import METHODS
+from nclib.methods import METHODS, PLUGINS
 from nclib.runs import RunConfig
 from nclib.train import DivergedError, StoppedError, _stage, fit, learning_rate
 from nclib.train import _fit as fit_module
@@ -20,6 +20,7 @@ from nclib.train import _run as run_module
 from nclib.train._average import AveragedWeights
 from nclib.train._declared import MethodObjective
 from nclib.train._objective import Targets
+from nclib.train._plugged import PluggedTerm
 
 
 def config(**changes):
@@ -483,8 +484,21 @@ def network_run(**changes):
 PHASES = {"drw_epoch": 2, "start_epoch": 1}  # the loss of each of three epochs is another
 
 
-@pytest.mark.parametrize("centres", ["batch", "ema", "learnable", "ema-all", "learnable-all"])
-def test_a_step_is_recorded_anew_in_every_phase(small_cifar, monkeypatch, centres):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *(
+            {"method": "nc-drw", "method_options": {**PHASES, "centres": centres}}
+            for centres in ("batch", "ema", "learnable", "ema-all", "learnable-all")
+        ),
+        {
+            "method": "ce-drw",
+            "method_options": {"drw_epoch": 2},
+            "plugins": {"spa-reg": {"start_epoch": 1}, "spa-slerp": {"when": "training"}},
+        },
+    ],
+)
+def test_a_step_is_recorded_anew_in_every_phase(small_cifar, monkeypatch, changes):
     """In place of a graph, the recorded function itself: with the epoch that it was recorded in.
 
     An epoch's last batch is smaller, and has a graph of its own.
@@ -503,9 +517,8 @@ def test_a_step_is_recorded_anew_in_every_phase(small_cifar, monkeypatch, centre
         model="convnet",
         width=4,
         feature_dim=16,
-        method="nc-drw",
-        method_options={**PHASES, "centres": centres},
         mixup=1.0,
+        **changes,
     )
     eager = fit(run)
     monkeypatch.setattr(run_module, "Graphed", Echo)
@@ -550,6 +563,10 @@ def test_the_loss_of_a_graph_waits_for_no_value(name, sets):
         draws = torch.Generator().manual_seed(0)
         options = method.resolve({}, 10)
         objective = MethodObjective(method, options, network, counts, draws, epochs=10)
+        plugin = PLUGINS["spa-reg"]
+        for means in ("batch", "ema"):
+            chosen = plugin.resolve({"means": means}, 10)
+            objective.plugins.append(PluggedTerm(plugin, chosen, network.head, 0))
         outputs, task = network(torch.zeros(5, 1, 8, 8)), tasks.get(method.tasks[0])
         several = task is tasks.multi_label
         labels = torch.zeros(5, classes) if several else torch.zeros(5, dtype=torch.int64)

@@ -134,13 +134,14 @@ def between_class(
     """
     centres = _arguments.matrix("centres", centres)
     present = _present(present, centres)
-    unit = _unit_directions(centres, present, centre=True)
+    count = present.sum().clamp_min(1)
+    unit = _unit_directions(centres, present, count)
     pairs = (present[:, None] & present).fill_diagonal_(False)
     with torch.autocast(centres.device.type, enabled=False):
         cosines = unit @ unit.T
     nearest = cosines.masked_fill(~pairs, -torch.inf).amax(1)
     angles = nearest.clamp(-_LARGEST_COSINE, _LARGEST_COSINE).arccos()
-    return -(angles * pairs.any(1)).sum() / present.sum().clamp_min(1)
+    return -(angles * pairs.any(1)).sum() / count
 
 
 def misalignment(
@@ -170,8 +171,8 @@ def misalignment(
 
     Source: our reconstruction of SpA-Reg, whose formula is not published to us.
 
-    >>> misalignment(torch.eye(3), 5 * torch.eye(3))
-    tensor(0.)
+    >>> misalignment(torch.eye(2), torch.tensor([[5.0, 0.0], [1.0, 0.0]]), centre=False)
+    tensor(0.5000)
     """
     weight, means = _arguments.matrix("weight", weight), _arguments.matrix("means", means)
     if weight.shape != means.shape:
@@ -180,9 +181,12 @@ def misalignment(
             f"got {tuple(weight.shape)} and {tuple(means.shape)}"
         )
     present = _present(present, means)
-    rows, directions = (_unit_directions(one, present, centre=centre) for one in (weight, means))
+    count = present.sum().clamp_min(1)
+    rows, directions = (
+        _unit_directions(one, present, count if centre else None) for one in (weight, means)
+    )
     cosines = (rows * directions).sum(1)
-    return ((1 - cosines) * present).sum() / present.sum().clamp_min(1)
+    return ((1 - cosines) * present).sum() / count
 
 
 def dot_regression(
@@ -231,14 +235,14 @@ def _present(present: Tensor | None, centres: Tensor) -> Bool[Tensor, " K"]:
 
 
 def _unit_directions(
-    rows: Float[Tensor, "K P"], present: Bool[Tensor, " K"], *, centre: bool
+    rows: Float[Tensor, "K P"], present: Bool[Tensor, " K"], count: Int[Tensor, ""] | None
 ) -> Float[Tensor, "K P"]:
-    """The present rows, centred if asked, at unit norm; zero where they are but for rounding."""
+    """The present rows at unit norm, zero where they are but for rounding; centred with a count."""
     present_rows = present[:, None]
     rows = rows.masked_fill(~present_rows, 0.0)
     rows = rows / power_of_two(rows.detach().abs().amax())
-    if centre:
-        rows = rows - rows.sum(0) / present.sum().clamp_min(1)
+    if count is not None:
+        rows = rows - rows.sum(0) / count
     rounding = _ROUNDING * torch.finfo(rows.dtype).eps  # the largest entry is 1 to 2
     near_zero = rows.detach().abs().amax(1, keepdim=True) <= rounding
     return unit_rows(rows.masked_fill(~present_rows | near_zero, 0.0))
