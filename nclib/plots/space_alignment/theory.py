@@ -271,7 +271,7 @@ class Lean(NamedTuple):
     weight: Float[Tensor, "3 2"]  # of the rotation
 
 
-_REACH = 1.55
+_REACH = 1.9
 
 
 def lean_slider(states: Sequence[Lean]) -> go.Figure:
@@ -398,8 +398,7 @@ def _crosses(means: Tensor, axis: str) -> dict[str, Any]:
 
 
 def _lay_out(figure: go.Figure, first: Lean, steps: list[dict[str, Any]]) -> None:
-    plain = {"showgrid": False, "zeroline": False, "showticklabels": False}
-    square = plain | {"range": [-1.6, 1.6], "constrain": "domain"}
+    square = {"visible": False, "range": [-1.95, 1.95], "constrain": "domain"}
     figure.update_layout(
         title={
             "text": "Leaning out of the span costs less<br>than turning within it",
@@ -431,7 +430,10 @@ def _lay_out(figure: go.Figure, first: Lean, steps: list[dict[str, Any]]) -> Non
             {
                 "steps": steps,
                 "active": 0,
-                "currentvalue": {"prefix": "φ = ", "font": {"size": 15}},
+                "currentvalue": {
+                    "prefix": "φ = ",
+                    "font": {"size": 15, "color": PALETTE["grey"]},
+                },
                 "pad": {"t": 30},
                 "ticklen": 0,
                 "minorticklen": 0,
