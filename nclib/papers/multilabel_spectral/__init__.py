@@ -14,4 +14,5 @@ PAPER = Paper(
     "proves theorems of its own.",
     CLAIMS,
     grid=grid.grid,
+    trained=("multilabel_spectral/experiments",),
 )

@@ -15,7 +15,7 @@ from nclib import data
 from nclib._profiles import Profile
 from nclib.runs import RunConfig
 
-LAM = 0.01  # λ of every profile; the smoke profile has a larger one too
+LAM: dict[Profile, float] = {"smoke": 0.05, "laptop": 0.01, "paper": 0.01}  # λ
 SEEDS: dict[Profile, tuple[int, ...]] = {"smoke": (0,), "laptop": (0, 1), "paper": (0, 1, 2)}
 BIASES = (math.inf, 0.0)  # λ_b: none, and a free one
 TABLES = ("imbalanced", "balanced")  # singletons
@@ -23,7 +23,11 @@ TABLES = ("imbalanced", "balanced")  # singletons
 _PRESETS: dict[Profile, dict[str, str]] = {
     "smoke": {"balanced": "ml-mnist", "imbalanced": "imbalanced-singles"},
     "laptop": {"balanced": "two-tiles", "imbalanced": "two-tiles-imbalanced"},
-    "paper": {"balanced": "ml-cifar10", "imbalanced": "imbalanced-singles"},
+    "paper": {
+        "balanced": "ml-cifar10",
+        "imbalanced": "imbalanced-singles",
+        "pairs": "imbalanced-pairs",
+    },
 }
 _PROFILES: dict[Profile, dict[str, Any]] = {
     "smoke": {
@@ -31,10 +35,11 @@ _PROFILES: dict[Profile, dict[str, Any]] = {
         "model": "mlp",
         "width": 256,
         "feature_dim": 16,
-        "epochs": 40,
-        "batch_size": 100,
-        "measure_every": 40,
-        "evaluate_every": 40,
+        "lr": 5e-3,
+        "epochs": 60,
+        "batch_size": 203,  # 609 canvases in three steps
+        "measure_every": 60,
+        "evaluate_every": 60,
     },
     "laptop": {
         "dataset": "canvas-cifar10",
@@ -70,15 +75,16 @@ def config(
     Args:
         profile: ``smoke``, ``laptop`` or ``paper``.
         method: ``plain`` (no bias, unless ``lam_b`` is changed), ``pal`` or ``bce``.
-        table: singletons ``balanced`` or ``imbalanced``; pairs are balanced in both.
+        table: singletons ``balanced`` or ``imbalanced``, with pairs balanced in both; at the paper
+            profile also ``pairs``, where they are imbalanced.
         changes: other fields; ``lam_w`` brings its :math:`\lambda_H` with it.
     """
     fields = {"paper": "multilabel-spectral", "profile": profile, **_PROFILES[profile]}
     fields["dataset_options"] = data.CANVAS_PRESETS[fields["dataset"]][_PRESETS[profile][table]]
     if method == "plain":
-        fields |= {**_PLAIN, "lam_w": LAM, "lam_b": math.inf}
+        fields = {**_PLAIN, "lam_w": LAM[profile], "lam_b": math.inf, **fields}
     else:
-        fields |= {**_DECAYED, "method": method}
+        fields = {**fields, **_DECAYED, "method": method}
         if profile == "paper":
             fields |= _PUBLISHED
             if method == "pal":
@@ -108,10 +114,18 @@ def grid(
     ]
 
 
+def imbalanced(config: RunConfig) -> bool:
+    """Whether the singletons of a run are."""
+    return dict(config.dataset_options)["single_ratio"] != 1
+
+
 def _runs(profile: Profile) -> Iterable[dict[str, Any]]:
-    for table in TABLES:
+    tables = TABLES[:1] if profile == "smoke" else TABLES
+    for table in tables:
         yield from ({"table": table, "lam_b": lam_b} for lam_b in BIASES)
     if profile == "smoke":
-        yield from ({"lam_b": lam_b, "lam_w": 5 * LAM} for lam_b in BIASES)
-    for table in TABLES[: 1 if profile == "smoke" else 2]:
+        yield from ({"lam_b": lam_b, "lam_w": 0.02} for lam_b in BIASES)
+    for table in tables:
         yield from ({"method": method, "table": table} for method in ("pal", "bce"))
+    if profile == "paper":  # 500, 50 and 5 canvases a pair, as published
+        yield from ({"method": method, "table": "pairs"} for method in ("pal", "bce"))
