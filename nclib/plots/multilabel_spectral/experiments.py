@@ -13,11 +13,11 @@ from torch import Tensor
 from nclib.plots._style import COLOURS, DIVERGING, MARKERS, PALETTE, headline
 
 RULES = {
-    "uniform": r"$\sum_{k\in S}h_k$",
+    "uniform": "uniform sum",
     "frequency_centred": "frequency-centred sum",
-    "frequency": r"$\sum_{k\in S}\pi_kh_k$",
-    "root_count": r"$\sum_{k\in S}\sqrt{n_k}\,h_k$",
-    "count": r"$\sum_{k\in S}n_kh_k$",
+    "frequency": r"sum weighted by $\pi_k$",
+    "root_count": r"sum weighted by $\sqrt{n_k}$",
+    "count": "sum weighted by $n_k$",
     "classifier": r"$W^\top(y-\frac{m}{K}\mathbf{1})$",
     "classifier_frequency": r"$W^\top(y-mq)$",
     "residual": r"$W^\top g_S$",
@@ -129,6 +129,8 @@ def head_and_tail(
             label=name,
         )
     axes.set(xlabel="training images with the class", ylabel=r"$\|w_k\|$ (mean: 1)", title=title)
+    axes.set_yticks([0.5, 0.7, 1, 1.4, 2], ["0.5", "0.7", "1", "1.4", "2"], minor=False)
+    axes.set_yticks([], minor=True)
     axes.legend(fontsize=8)
     return figure
 
@@ -200,7 +202,7 @@ def prototype_cosines(
     figure, panels = plt.subplots(2, len(pairs), figsize=(7.4, 4.6), squeeze=False)
     for column, (label, pair) in enumerate(pairs.items()):
         for axes, matrix in zip(panels[:, column], pair, strict=True):
-            image = axes.imshow(matrix, cmap=DIVERGING, vmin=-1, vmax=1)
+            image = axes.imshow(matrix.numpy(), cmap=DIVERGING, vmin=-1, vmax=1)
             axes.set(xticks=[], yticks=[])
             axes.grid(visible=False)
             for line in (axes.axhline, axes.axvline):
@@ -210,32 +212,4 @@ def prototype_cosines(
     panels[1, 0].set_ylabel("trained")
     figure.colorbar(image, ax=panels, label="cosine", shrink=0.8, pad=0.02)
     headline(figure, title)
-    return figure
-
-
-def gap_to_optimum(gaps: Mapping[str, Sequence[tuple[float, float]]], *, title: str) -> Figure:
-    """How far Gram matrices are from the certified one, over how far objectives are.
-
-    Args:
-        gaps: by setting, a network each: (objective over the optimum, less one; relative distance
-            of the Gram matrices).
-        title: the figure's message.
-    """
-    figure, axes = plt.subplots(figsize=(7.0, 3.5))
-    for index, (name, values) in enumerate(gaps.items()):
-        x, y = zip(*values, strict=True)
-        axes.loglog(
-            [100 * v for v in x],
-            [100 * v for v in y],
-            MARKERS[index % len(MARKERS)],
-            color=COLOURS[index % len(COLOURS)],
-            markersize=7,
-            label=name,
-        )
-    axes.set(
-        xlabel="objective above the optimum (%)",
-        ylabel="distance of Gram matrices (%)",
-        title=title,
-    )
-    axes.legend()
     return figure
