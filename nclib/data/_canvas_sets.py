@@ -127,6 +127,7 @@ def _configured(entry: DatasetInfo, base: DatasetInfo, values: Mapping[str, Valu
         train_per_class=(int(pairs.min()), int(pairs.max())),
         read=read,
         compose=compose,
+        train_supports=tables["train"],
     )
 
 

@@ -16,6 +16,7 @@ from nclib._options import Option, Value
 from nclib.data._canvases import Canvases
 from nclib.data._labels import Labels
 from nclib.data._stream import ImageFiles
+from nclib.data._supports import SupportTable
 
 Tensors = dict[str, tuple[Tensor, Tensor]]
 
@@ -53,6 +54,8 @@ class DatasetInfo:
     configure: Callable[[Mapping[str, Value]], DatasetInfo] | None = None  # what all options make
     #: The canvases with their layouts, on a device.
     compose: Callable[[Path | None, torch.device | str], dict[str, Canvases]] | None = None
+    #: The label sets of its training images, where they are prescribed.
+    train_supports: SupportTable | None = field(default=None, compare=False)
 
     def resolve(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """Every option with its value, in alphabetical order.

@@ -1,6 +1,7 @@
-"""How label imbalance shapes geometry (several labels an image): its claims, and label tables."""
+"""How label imbalance shapes geometry (several labels an image): claims, tables, networks."""
 
 from nclib.papers._paper import Paper
+from nclib.papers.multilabel_spectral import grid
 from nclib.papers.multilabel_spectral.claims import CLAIMS
 
 __all__ = ["PAPER"]
@@ -12,4 +13,6 @@ PAPER = Paper(
     "{doc}`/notebooks/multilabel_spectral/theory` states its sentences as claims, and derives and "
     "proves theorems of its own.",
     CLAIMS,
+    grid=grid.grid,
+    trained=("multilabel_spectral/experiments",),
 )

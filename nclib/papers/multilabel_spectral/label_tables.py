@@ -6,14 +6,16 @@ The chapters and the checks of the paper's claims share them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nclib import data
 from nclib.papers import _cases
 from nclib.theory import label_spectrum
 
@@ -121,19 +123,60 @@ def fano(*, singletons: float, lines: float) -> LabelTable:
     return make_table(7, counts | dict.fromkeys(FANO_LINES, lines))
 
 
-def zipf(num_classes: int, exponent: float, *, largest: float = 100) -> LabelTable:
-    r"""Singletons and pairs of independent Zipf classes: a support has counts in
-    proportion to :math:`\prod_{k \in S} (k+1)^{-a}`.
+def zipf(
+    num_classes: int, exponent: float, *, largest: float = 100, sizes: Sequence[int] = (1, 2)
+) -> LabelTable:
+    r"""Supports of independent Zipf classes: a support has counts in proportion to
+    :math:`\prod_{k \in S} (k+1)^{-a}`.
 
     Args:
         num_classes: K.
         exponent: a; 0 is the complete design.
         largest: samples of the most frequent singleton.
+        sizes: multiplicities.
     """
-    table = complete(num_classes, {1: 1.0, 2: 1.0})
+    table = complete(num_classes, dict.fromkeys(sizes, 1.0))
     weights = torch.arange(1.0, num_classes + 1, dtype=torch.float64) ** -exponent
     chosen = torch.where(table.labels > 0, weights, 1.0)
     return LabelTable(table.labels, largest * chosen.prod(1))
+
+
+def dirichlet(
+    num_classes: int,
+    concentration: float,
+    *,
+    seed: int,
+    samples: int = 1000,
+    sizes: Sequence[int] = (1, 2, 3),
+) -> LabelTable:
+    """Shares of all supports of the given sizes from a symmetric Dirichlet distribution.
+
+    A support has its share of the samples, rounded; what rounds to none is left out. Each
+    singleton has one sample more, so that every class occurs and stands alone.
+
+    Args:
+        num_classes: K.
+        concentration: of the distribution; the smaller, the more uneven are the shares.
+        seed: of the shares.
+        samples: before rounding.
+        sizes: multiplicities.
+    """
+    table = complete(num_classes, dict.fromkeys(sizes, 1.0))
+    rates = np.full(len(table.counts), concentration)
+    shares = np.random.default_rng(seed).dirichlet(rates)
+    counts = torch.from_numpy(samples * shares).round()
+    counts[table.multiplicities == 1] += 1
+    return LabelTable(table.labels[counts > 0], counts[counts > 0])
+
+
+def of_list(name: str) -> LabelTable:
+    """The training labels of a real set, one of ``nclib.data.LABEL_LISTS``.
+
+    >>> of_list("voc-lt").samples
+    1142.0
+    """
+    table = data.tabulate(data.label_list(name).labels)
+    return LabelTable(table.supports.double(), table.counts.double())
 
 
 def random_table(generator: torch.Generator, *, largest: int = 6) -> LabelTable:

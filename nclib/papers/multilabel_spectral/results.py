@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nclib.papers._claim import Check, Claim
 from nclib.papers.multilabel_spectral.claims import _checks as checks
+from nclib.papers.multilabel_spectral.claims import _networks as networks
 
 _THEORY = "multilabel_spectral/theory"
 _SYNTHESIS = "multilabel_spectral/synthesis"
@@ -178,4 +179,6 @@ RESULTS = (
         chapter=_SYNTHESIS,
         label="thm-ms-blocks",
     ),
+    networks.book_claim("laptop"),
+    networks.book_claim("paper"),
 )

@@ -301,6 +301,23 @@ def anisotropic_is_not_tag_wise() -> Evidence:
     return at_least(_worst_misses(cases), "smallest miss where no isotropy is", 1e-6)
 
 
+def bounds_of_synthetic_tables() -> Evidence:
+    """Four to eight classes, supports of one to three labels, even and uneven."""
+    excess, sizes = [], (1, 2, 3)
+    for k in (4, 6, 8):
+        tables = [label_tables.zipf(k, 1.5, sizes=sizes)]
+        tables += [label_tables.dirichlet(k, 0.2, seed=k)]
+        for table, lam_b in product(tables, _BIASES):
+            case = case_of(table, 1e-2, lam_b)
+            lam_w, lam_h, value = case.lam_w, case.lam_h, case.optimum.objective
+            low = theory.lower_bound(
+                table.labels, table.counts, lam_w=lam_w, lam_h=lam_h, free_bias=lam_b == 0
+            )
+            high = theory.upper_bound(table.labels, table.counts, lam_w=lam_w, lam_h=lam_h)
+            excess += [low - value, value - high]
+    return at_most(excess, "largest violation", 1e-9)
+
+
 # --- The results of the book ---------------------------------------------------------------------
 
 
