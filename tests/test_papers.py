@@ -14,7 +14,7 @@ import nbformat
 import pytest
 import torch
 
-from nclib import encodings, metrics, papers, theory
+from nclib import book, encodings, metrics, papers, theory
 from nclib._profiles import PROFILES
 from nclib.book import chapters
 from nclib.papers import (
@@ -46,6 +46,15 @@ UNDECIDED = Evidence(1.0, 0.0, 2, "effect", ">=", margin=2.0)
 FAILS = Evidence(0.3, 1e-6, 10, "misfit")
 ALL = [claim for paper in papers.PAPERS.values() for claim in paper.claims]
 EXACT = [claim for claim in ALL if claim.profile == "exact"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _of_the_book() -> Iterator[None]:
+    """What a build of the sources as they are has computed is not computed again."""
+    with pytest.MonkeyPatch.context() as patch:
+        if book.evidence_folder().exists():
+            patch.setenv("NCLIB_EVIDENCE", str(book.evidence_folder()))
+        yield
 
 
 @pytest.mark.parametrize(
@@ -232,10 +241,35 @@ def _forget() -> None:
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing computed before, and nothing left behind; evidence of before comes back."""
+    monkeypatch.delenv("NCLIB_EVIDENCE", raising=False)
     monkeypatch.setattr(_claim, "_evidence", cache(_claim._evidence.__wrapped__))
     _forget()
     yield
     _forget()
+
+
+def test_evidence_is_kept_by_check_and_ledger(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (claim,) = papers.claims("inducing-nc")[:1]
+    exact, network = claim.printed[0], papers.claim("class-encoding/networks-laptop").printed[0]
+    before = exact.evidence(), network.evidence()
+    monkeypatch.setenv("NCLIB_EVIDENCE", str(tmp_path / "evidence"))
+
+    def again() -> tuple[Evidence | None, Evidence | None]:
+        _claim._evidence.cache_clear()  # as in another process
+        return exact.evidence(), network.evidence()
+
+    monkeypatch.setattr(_claim, "_evidence", cache(_claim._evidence.__wrapped__))
+    assert again() == before
+    files = [*(tmp_path / "evidence").iterdir()]
+    assert len(files) == 2
+    for file in files:
+        file.write_text("null")
+    assert again() == (None, None)  # read from there
+    monkeypatch.setenv("NCLIB_LEDGER", str(tmp_path / "ledger"))
+    assert again() == (before[0], None)  # computed for the other ledger
+    assert len([*(tmp_path / "evidence").iterdir()]) == 4
 
 
 def _garbage(labels, counts, *, lam_b, dim=None, **_):  # type: ignore[no-untyped-def]

@@ -8,7 +8,7 @@ versions and device; the executed notebook lies under its key.
 
 from nclib.book import chapters
 from nclib.book._flow import build, refresh, train_in_jobs
-from nclib.book._folder import BuildError, build_folder, index
+from nclib.book._folder import BuildError, build_folder, evidence_folder, index
 from nclib.book._keys import chapter_key, record_key, site_key
 from nclib.book._site import draft
 from nclib.book._steps import grids
@@ -20,6 +20,7 @@ __all__ = [
     "chapter_key",
     "chapters",
     "draft",
+    "evidence_folder",
     "grids",
     "index",
     "record_key",

@@ -39,6 +39,11 @@ def record_key(grid: str) -> str:
     return content_hash([grid, library(), chapters.versions()])
 
 
+def evidence_key() -> str:
+    """Hash of all that decides the evidence for the papers' claims."""
+    return content_hash([library(), tree("book/ledger"), chapters.versions()])
+
+
 def site_key(keys: Mapping[str, str]) -> str:
     """Hash of all that decides what the built book holds, given its chapters' keys."""
     return content_hash([dict(keys), tree("book"), settings()])

@@ -13,7 +13,7 @@ from pathlib import Path
 from nclib._io import write_atomic
 from nclib._lock import locked
 from nclib.book import _keys, chapters
-from nclib.book._folder import BuildError, build_folder, index
+from nclib.book._folder import BuildError, build_folder, evidence_folder, index, keeping
 from nclib.book.chapters import checkout
 
 
@@ -66,7 +66,9 @@ def _mirror(site: Path) -> None:
             wanted.add(_update(site / name, (root / name).read_bytes()))
     from nclib.book import _pages  # imports papers, and so the whole library
 
-    for name, text in _pages.generated(site).items():
+    with keeping("NCLIB_EVIDENCE", evidence_folder()):  # that the chapters have shown is there
+        pages = _pages.generated(site)
+    for name, text in pages.items():
         wanted.add(_update(site / name, text.encode()))
     for path in [p for p in site.rglob("*") if p.is_file() and p not in wanted]:
         path.unlink()

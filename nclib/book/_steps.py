@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import time
-from collections.abc import Iterator
 
 from nclib._io import write_atomic
 from nclib._lock import locked
 from nclib.book import _keys, chapters
-from nclib.book._folder import build_folder
+from nclib.book._folder import build_folder, evidence_folder, keeping
 from nclib.book.chapters import Chapter
 
 _KEPT = 3  # executed versions of a chapter that stay for a return to them
@@ -37,30 +34,16 @@ def make_records(grid: str, run: str | None) -> None:
     print(f"  records   {grid}  {time.monotonic() - clock:.0f} s", flush=True)
 
 
-@contextlib.contextmanager
-def _cache(profile: str) -> Iterator[None]:
+def _cache(profile: str) -> contextlib.AbstractContextManager[None]:
     """At the smoke profile, keep records by the library that made them.
 
     A smoke run takes seconds, so it follows every change of the source. Longer runs are identified
     by their configuration alone and stay in the user's cache.
     """
     if profile != "smoke":
-        yield
-        return
-    store = build_folder() / "cache"
-    for old in sorted(store.glob("*"), key=lambda p: p.stat().st_mtime)[:-_KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
-    before = os.environ.get("NCLIB_CACHE")
-    os.environ["NCLIB_CACHE"] = str(
-        store / _keys.content_hash([_keys.library(), chapters.versions()])
-    )
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["NCLIB_CACHE"]
-        else:
-            os.environ["NCLIB_CACHE"] = before
+        return contextlib.nullcontext()
+    key = _keys.content_hash([_keys.library(), chapters.versions()])
+    return keeping("NCLIB_CACHE", build_folder() / "cache" / key)
 
 
 def run_chapter(name: str, profile: str, device: str, threads: int) -> None:
@@ -75,7 +58,8 @@ def run_chapter(name: str, profile: str, device: str, threads: int) -> None:
     store.mkdir(parents=True, exist_ok=True)
     key = _keys.chapter_key(chapter, profile, device)  # now, whatever it was when the build began
     executed = store / f"{key}.ipynb"
-    with locked(store / "lock"), _cache(profile):
+    evidence = keeping("NCLIB_EVIDENCE", evidence_folder())
+    with locked(store / "lock"), _cache(profile), evidence:
         if not executed.exists():
             clock = time.monotonic()
             given = {} if profile == "smoke" else {"profile": profile}

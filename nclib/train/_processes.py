@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -13,8 +14,34 @@ from nclib import _torchrun
 from nclib.train import _precision
 
 
+class Alone:
+    """What Lightning Fabric is for one process in float32, for which there is nothing to arrange.
+
+    Its import takes longer than many a small run, and its wrappers a fifth of a small step.
+    """
+
+    def __init__(self) -> None:
+        self.device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+
+    def setup(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> tuple[nn.Module, torch.optim.Optimizer]:
+        """Both as they are."""
+        return network, optimizer
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """No change of precision."""
+        return nullcontext()
+
+    def backward(self, loss: Tensor) -> None:
+        """The gradients."""
+        loss.backward()
+
+
 def fabric(precision: Literal["32-true", "bf16-mixed"]) -> Any:
     """Lightning Fabric for this process: alone, or one of those that ``torchrun`` started."""
+    if precision == "32-true" and not _torchrun.started():
+        return Alone()
     from lightning.fabric import Fabric  # slow to import
     from lightning.fabric.plugins.environments import LightningEnvironment
 
