@@ -798,3 +798,44 @@ def test_critical_points_of_pick_all_label_satisfy_the_identities() -> None:
         torch.testing.assert_close(h, synthesis, **close)
         ranks.add(int((torch.linalg.svdvals(w) > 1e-6).sum()))
     assert max(ranks) == 3  # not only the trivial point
+
+
+@pytest.mark.parametrize("lam_b", BIASES)
+def test_pick_all_label_dual_value_is_that_of_the_softmax_vectors(lam_b: float) -> None:
+    """Entropy of the softmax, its residuals in the ball: a bound at the optimum, sharp there."""
+    targets, counts, lam = problem("pal", 5)
+    found = ufm.solve(targets, counts, **lam, lam_b=lam_b, loss="pal", tol=1e-11)
+    samples, positives = float(counts.sum()), targets.sum(0)
+    p = found.logits.softmax(0)
+    residual = positives * p - targets
+    ball = torch.linalg.matrix_norm((residual * counts) @ residual.T, 2)
+    assert float(ball) <= samples**2 * lam["lam_w"] * lam["lam_h"] * (1 + 1e-5)
+    pull = residual @ counts
+    entropy = -(positives * torch.xlogy(p, p).sum(0)) @ counts / samples
+    penalty = float(pull @ pull) / (2 * samples**2 * lam_b) if 0 < lam_b < math.inf else 0.0
+    if lam_b == 0:
+        assert float(pull.abs().max()) <= 1e-6 * samples
+    assert found.dual <= found.objective
+    assert found.dual == pytest.approx(float(entropy) - penalty, rel=1e-5)
+
+
+@pytest.mark.parametrize("lam_b", BIASES)
+def test_a_support_given_twice_is_one_support_with_the_sum_of_the_counts(lam_b: float) -> None:
+    targets, counts, lam = problem("pal", 2)
+    more = torch.tensor([7.0, 0.5], dtype=torch.float64)
+    summed = counts.clone()
+    summed[:2] += more
+    lam["lam_h"] = 0.5 * lam["lam_w"] / float(summed.sum())
+    once = ufm.solve(targets, summed, **lam, lam_b=lam_b, loss="pal", tol=1e-11)
+    twice = ufm.solve(
+        torch.cat([targets, targets[:, :2]], 1),
+        torch.cat([counts, more]),
+        **lam,
+        lam_b=lam_b,
+        loss="pal",
+        tol=1e-11,
+    )
+    assert twice.objective == pytest.approx(once.objective, rel=1e-9)
+    torch.testing.assert_close(twice.means[6:], twice.means[:2], rtol=1e-5, atol=1e-6)
+    gram = once.means @ once.means.T
+    torch.testing.assert_close(twice.means[:6] @ twice.means[:6].T, gram, rtol=1e-4, atol=1e-5)
