@@ -85,6 +85,10 @@ def cases(quick: bool) -> list[Case]:
     def multi_hot(name: str, targets: Tensor, lam_b: float, steps: int) -> Case:
         return Case(name, targets, long_tailed(targets.shape[1]), lam_b, "pal", steps)
 
+    def equal(name: str, targets: Tensor) -> Case:
+        counts = torch.full((targets.shape[1],), 10.0, dtype=torch.float64)
+        return Case(name, targets, counts, math.inf, "pal", 0)
+
     small = [
         one_hot(10, "mse", math.inf, 20_000),
         one_hot(10, "mse", 0.01, 20_000),
@@ -113,6 +117,8 @@ def cases(quick: bool) -> list[Case]:
         one_hot(100, "ce", 0.01, 5_000),
         multi_hot("pal, K = 20, all triples", supports(20, 3), math.inf, 2_000),
         multi_hot("pal, K = 100, 5,000 columns", supports(100, 2, 5000), math.inf, 0),
+        equal("pal, K = 20, all triples, equal counts", supports(20, 3)),
+        equal("pal, K = 50, all triples, equal counts", supports(50, 3)),
         one_hot(1000, "mse", math.inf, 0),
         one_hot(1000, "mse", 0.01, 0),
     ]

@@ -740,3 +740,102 @@ def test_newton_stays_at_the_critical_point_where_it_starts() -> None:
 def test_no_critical_point_is_reported() -> None:
     with pytest.raises(ufm.ConvergenceError, match="no critical point to within tol = 1e-300"):
         ufm.critical_point(torch.eye(2), [1, 1], lam_w=0.1, lam_h=0.1, lam_b=0.1, tol=1e-300)
+
+
+# ------------------------------------------------------------------ pick-all-label
+
+
+@pytest.mark.parametrize(("ratio", "value"), [(1, 0.47332010), (10, 0.74541054), (100, 0.88054652)])
+def test_pick_all_label_values_under_imbalance(ratio: float, value: float) -> None:
+    """Values computed by L-BFGS: K = 5, singletons 100 r^(-k/4), pairs 20, no bias."""
+    targets = pairs(5)
+    singles = 100 * float(ratio) ** (-torch.arange(5, dtype=torch.float64) / 4)
+    counts = torch.cat([singles, torch.full((10,), 20.0, dtype=torch.float64)])
+    lam = {"lam_w": 6e-3, "lam_h": 6e-3 / float(counts.sum()), "lam_b": math.inf}
+    assert ufm.solve(targets, counts, **lam, loss="pal").objective == pytest.approx(value, abs=6e-9)
+
+
+@pytest.mark.parametrize(("lam_b", "value"), [(math.inf, 1.56113), (0.0, 1.51215)])
+def test_pick_all_label_values_with_and_without_a_bias(lam_b: float, value: float) -> None:
+    """K = 4, pairs 01, 02, 03 ten times each: isotropic, and yet a free bias helps."""
+    targets = pairs(4)[:, 4:7]
+    lam = {"lam_w": 0.02, "lam_h": 0.02 / 30, "lam_b": lam_b}
+    found = ufm.solve(targets, [10, 10, 10], **lam, loss="pal")
+    assert found.objective == pytest.approx(value, abs=6e-6)
+
+
+def test_pick_all_label_with_all_labels_positive_or_a_label_never_positive() -> None:
+    """A support of all K labels has logits zero; a label that nobody has is still a class."""
+    targets = torch.tensor([[1.0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]])
+    lam = {"lam_w": 0.01, "lam_h": 1e-4, "loss": "pal"}
+    everything = ufm.solve(targets[:3], [9, 5, 3, 4], **lam, lam_b=math.inf)
+    logits = everything.weight @ everything.means.T
+    torch.testing.assert_close(logits[:, 3], torch.zeros_like(logits[:, 3]), rtol=0, atol=1e-8)
+    assert ufm.solve(targets, [9, 5, 3, 4], **lam, lam_b=0.1).gap <= 1e-9
+    with pytest.raises(ValueError, match="label 3 is never positive"):
+        ufm.solve(targets, [9, 5, 3, 4], **lam, lam_b=0.0)
+
+
+def test_critical_points_of_pick_all_label_satisfy_the_identities() -> None:
+    """Points that the solver did not make: prototypes and rows from residuals, and balance."""
+    targets = pairs(4)
+    counts = torch.linspace(2, 11, 10, dtype=torch.float64)
+    lam_w, lam_h, samples = 0.02, 0.02 / float(counts.sum()), float(counts.sum())
+    lam = {"lam_w": lam_w, "lam_h": lam_h, "lam_b": math.inf, "loss": "pal"}
+    source = torch.Generator().manual_seed(0)
+    path = ufm.descend(targets, counts, **lam, balanced=True, steps=200, init=0.5, generator=source)
+    ends = path.weight[-1], path.features[-1], path.bias[-1]
+    ranks = set()
+    for start in (None, None, None, ends):
+        point = ufm.critical_point(targets, counts, **lam, start=start, generator=source)
+        w, h = point.weight, point.features
+        residual = targets - targets.sum(0) * (w @ h.T).softmax(0)
+        close = {"rtol": 1e-6, "atol": 1e-6}
+        torch.testing.assert_close(h, residual.T @ w / (samples * lam_h), **close)
+        torch.testing.assert_close(w, (residual * counts) @ h / (samples * lam_w), **close)
+        torch.testing.assert_close(lam_w * w.T @ w, lam_h * h.T @ (counts[:, None] * h), **close)
+        synthesis = residual.T @ residual @ (counts[:, None] * h) / (samples**2 * lam_w * lam_h)
+        torch.testing.assert_close(h, synthesis, **close)
+        ranks.add(int((torch.linalg.svdvals(w) > 1e-6).sum()))
+    assert max(ranks) == 3  # not only the trivial point
+
+
+@pytest.mark.parametrize("lam_b", BIASES)
+def test_pick_all_label_dual_value_is_that_of_the_softmax_vectors(lam_b: float) -> None:
+    """Entropy of the softmax, its residuals in the ball: a bound at the optimum, sharp there."""
+    targets, counts, lam = problem("pal", 5)
+    found = ufm.solve(targets, counts, **lam, lam_b=lam_b, loss="pal", tol=1e-11)
+    samples, positives = float(counts.sum()), targets.sum(0)
+    p = found.logits.softmax(0)
+    residual = positives * p - targets
+    ball = torch.linalg.matrix_norm((residual * counts) @ residual.T, 2)
+    assert float(ball) <= samples**2 * lam["lam_w"] * lam["lam_h"] * (1 + 1e-5)
+    pull = residual @ counts
+    entropy = -(positives * torch.xlogy(p, p).sum(0)) @ counts / samples
+    penalty = float(pull @ pull) / (2 * samples**2 * lam_b) if 0 < lam_b < math.inf else 0.0
+    if lam_b == 0:
+        assert float(pull.abs().max()) <= 1e-6 * samples
+    assert found.dual <= found.objective
+    assert found.dual == pytest.approx(float(entropy) - penalty, rel=1e-5)
+
+
+@pytest.mark.parametrize("lam_b", BIASES)
+def test_a_support_given_twice_is_one_support_with_the_sum_of_the_counts(lam_b: float) -> None:
+    targets, counts, lam = problem("pal", 2)
+    more = torch.tensor([7.0, 0.5], dtype=torch.float64)
+    summed = counts.clone()
+    summed[:2] += more
+    lam["lam_h"] = 0.5 * lam["lam_w"] / float(summed.sum())
+    once = ufm.solve(targets, summed, **lam, lam_b=lam_b, loss="pal", tol=1e-11)
+    twice = ufm.solve(
+        torch.cat([targets, targets[:, :2]], 1),
+        torch.cat([counts, more]),
+        **lam,
+        lam_b=lam_b,
+        loss="pal",
+        tol=1e-11,
+    )
+    assert twice.objective == pytest.approx(once.objective, rel=1e-9)
+    torch.testing.assert_close(twice.means[6:], twice.means[:2], rtol=1e-5, atol=1e-6)
+    gram = once.means @ once.means.T
+    torch.testing.assert_close(twice.means[:6] @ twice.means[:6].T, gram, rtol=1e-4, atol=1e-5)

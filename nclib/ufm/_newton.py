@@ -28,6 +28,7 @@ MAX_OUTER = 60
 MAX_NEWTON = 60
 MAX_SIGMA = 100.0  # against losses whose curvature is of order one
 MAX_CONJUGATE_GRADIENTS = 500
+GRAM_ERROR = 1e-10  # relative error of squared singular values up to which a Gram matrix serves
 
 
 class Solution(NamedTuple):
@@ -48,17 +49,16 @@ class _Envelope:
     def __init__(self, point: Float[Tensor, "K C"], sigma: float, threshold: float) -> None:
         self.sigma = sigma
         self.radius = threshold / sigma
-        self.left, self.values, self.right = torch.linalg.svd(point, full_matrices=False)
+        self.left, self.values, self.right = _singular(point, 0.5 * self.radius)
         self.clipped = self.values.clamp(max=self.radius)
+        # Values inside the ball need no right singular vectors.
+        gain = self.radius / self.values.clamp(min=self.radius)
+        self.gradient = sigma * (self.left * gain) @ (self.left.T @ point)
 
     @property
     def value(self) -> Tensor:
         over = (self.values - self.clipped).sum()
         return self.sigma * (self.radius * over + 0.5 * self.clipped.square().sum())
-
-    @property
-    def gradient(self) -> Float[Tensor, "K C"]:
-        return self.sigma * (self.left * self.clipped) @ self.right
 
     def curvature(self) -> tuple[Tensor, Tensor, Tensor]:
         """Divided differences of the clipped singular values: symmetric, skew, and outside."""
@@ -84,6 +84,28 @@ class _Envelope:
             rest = direction @ self.right.T - self.left @ core
             result = result + (rest * outside) @ self.right
         return result
+
+
+def _singular(
+    point: Float[Tensor, "K C"], least: float
+) -> tuple[Float[Tensor, "K r"], Float[Tensor, " r"], Float[Tensor, "r C"]]:
+    """The singular value decomposition; values below ``least`` need not be accurate.
+
+    The K x K Gram matrix gives it at a fraction of the cost where no value from ``least`` on is so
+    small against the largest that squaring would lose it.
+    """
+    if 2 * len(point) <= point.shape[1]:
+        squares, left = torch.linalg.eigh(point @ point.T)
+        squares, left = squares.flip(0).clamp(min=0), left.flip(1)
+        error = torch.finfo(point.dtype).eps * float(squares[0])
+        relevant = squares[squares >= least**2]
+        if error <= 1e-3 * least**2 and bool((error <= GRAM_ERROR * relevant).all()):
+            values = squares.sqrt()
+            # What is round-off has no right singular vector, and needs none.
+            inverse = torch.where(squares > 10 * error, 1 / values, 0.0)
+            return left, values, (left * inverse).T @ point
+    left, values, right = torch.linalg.svd(point, full_matrices=False)
+    return left, values, right
 
 
 class _NewtonSystem:

@@ -30,6 +30,16 @@ class UFMSolution(NamedTuple):
     rank: int  # singular values of W H^T D^(1/2) above 1e-8 of the largest
     iterations: int  # Newton steps (0: closed form)
 
+    @property
+    def dual(self) -> float:
+        """The dual bound: no point of the model has a lower objective."""
+        return self.objective - self.gap * abs(self.objective)
+
+    @property
+    def logits(self) -> Float[Tensor, "K C"]:
+        """Logits of the columns, W h_c + b; their softmax p_c is unique for ``ce`` and ``pal``."""
+        return self.weight @ self.means.T + self.bias[:, None]
+
 
 class FirstOrderResiduals(NamedTuple):
     """How far a point is from stationary, each relative to the terms that should cancel."""
@@ -65,6 +75,19 @@ def solve(
     The objective is right to ``gap``. The program is strongly convex only in the logits, so the
     Gram matrices of weight and means are right to about the square root of ``tol`` in the worst
     case, and far better as a rule.
+
+    ``pal`` is the program of the label spectrum: with :math:`p_c = \mathrm{softmax}(W h_c + b)` and
+    m the number of positive labels its dual is
+
+    .. math:: \max_p\ -\frac1N \sum_c n_c m_c \sum_k p_{ck}\log p_{ck} \quad\text{subject to}\quad
+       \Big\|\sum_c n_c g_c g_c^\top\Big\|_{op} \le N^2\lambda_W\lambda_H,\quad g_c = m_c p_c - t_c,
+
+    less :math:`\|\sum_c n_c g_c\|^2 / (2 N^2 \lambda_b)` for the bias, whose sum is zero where the
+    bias is free. ``solution.dual`` is the value of a point that satisfies the constraints to
+    round-off, and the softmax of ``solution.logits`` is right to about the root of the gap.
+
+    A column may be given twice: both then have the same mean, and the model is that of one column
+    with the sum of the counts.
 
     Args:
         targets: (K, C), one column a class (or support): any real labels for ``mse``,
