@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from benchmarks._timing import machine, seconds, show, time_alternately
-from nclib import ufm
+from nclib import data, ufm
 
 ACCURACY = 1e-6
 
@@ -89,6 +89,20 @@ def cases(quick: bool) -> list[Case]:
         counts = torch.full((targets.shape[1],), 10.0, dtype=torch.float64)
         return Case(name, targets, counts, math.inf, "pal", 0)
 
+    def zipf(name: str, targets: Tensor) -> Case:
+        """Counts that are products of the classes' frequencies 1/k."""
+        ranks = torch.arange(1, len(targets) + 1, dtype=torch.float64)
+        counts = (-(targets.T @ ranks.log())).exp()
+        return Case(name, targets, counts / counts.min(), math.inf, "pal", 0)
+
+    def real(name: str, lam_w: float, lam_b: float) -> Case:
+        labels = data.label_list(name).labels
+        rows, counts = labels[labels.any(1)].to(torch.float64).unique(dim=0, return_counts=True)
+        bias = "free bias" if lam_b == 0 else "no bias"
+        lam_h = lam_w / float(counts.sum())
+        title = f"pal, {name}, lam_w = {lam_w:g}, {bias}"
+        return Case(title, rows.T, counts.to(torch.float64), lam_b, "pal", 0, lam_w, lam_h)
+
     small = [
         one_hot(10, "mse", math.inf, 20_000),
         one_hot(10, "mse", 0.01, 20_000),
@@ -118,7 +132,13 @@ def cases(quick: bool) -> list[Case]:
         multi_hot("pal, K = 20, all triples", supports(20, 3), math.inf, 2_000),
         multi_hot("pal, K = 100, 5,000 columns", supports(100, 2, 5000), math.inf, 0),
         equal("pal, K = 20, all triples, equal counts", supports(20, 3)),
+        zipf("pal, K = 20, all triples, Zipf counts", supports(20, 3)),
         equal("pal, K = 50, all triples, equal counts", supports(50, 3)),
+        zipf("pal, K = 50, all triples, Zipf counts", supports(50, 3)),
+        *(
+            real("coco-lt", lam, lam_b)
+            for lam, lam_b in itertools.product((1e-2, 1e-3), (math.inf, 0.0))
+        ),
         one_hot(1000, "mse", math.inf, 0),
         one_hot(1000, "mse", 0.01, 0),
     ]
@@ -143,12 +163,35 @@ def row(case: Case) -> list[str]:
     return line
 
 
+def random_problems(number: int = 200) -> float:
+    """Seconds for certified optima of random supports and counts, K <= 8, penalties and biases."""
+    source = torch.Generator().manual_seed(0)
+
+    def uniform(low: float, high: float, size: int = 1) -> Tensor:
+        return low + (high - low) * torch.rand(size, generator=source, dtype=torch.float64)
+
+    elapsed = 0.0
+    for index in range(number):
+        k = 2 + index % 7
+        targets = (uniform(0, 1, k * 3 * k).view(k, 3 * k) < 0.4).to(torch.float64)
+        targets[torch.arange(3 * k) % k, torch.arange(3 * k)] = 1
+        counts = 10 ** uniform(0, 2, 3 * k)
+        lam = float(10 ** uniform(-3, -1))
+        penalties = {"lam_w": lam, "lam_h": lam / float(counts.sum())}
+        lam_b = (math.inf, 0.1, 0.0)[index % 3]
+        start = time.perf_counter()
+        ufm.solve(targets, counts, **penalties, lam_b=lam_b, loss="pal")
+        elapsed += time.perf_counter() - start
+    return elapsed
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the small models, with fewer steps")
     quick = parser.parse_args().quick
     columns = ["model", "solve", "gap", "descent", "ratio", "balanced", "ratio"]
     show(f"solve against descent ({machine()})", columns, (row(case) for case in cases(quick)))
+    print(f"200 random pick-all-label problems, K <= 8: {seconds(random_problems())}")
 
 
 if __name__ == "__main__":

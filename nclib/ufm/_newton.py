@@ -191,7 +191,7 @@ class _NewtonSystem:
     def _solve_iteratively(
         self, x: Float[Tensor, "K C"], bias: Float[Tensor, " K"], accuracy: float
     ) -> tuple[Float[Tensor, "K C"], Float[Tensor, " K"]]:
-        """Conjugate gradients, preconditioned by the same system with sigma I for the ball."""
+        """Conjugate gradients, preconditioned with a multiple of I for the ball."""
         self._prepare()
         step_x, step_b = torch.zeros_like(x), torch.zeros_like(bias)
         z_x, z_b = self._precondition(x, bias)
@@ -214,22 +214,37 @@ class _NewtonSystem:
         return step_x, step_b
 
     def _prepare(self) -> None:
-        problem, sigma = self.problem, self.envelope.sigma
-        self.inverse = 1 / (self.diagonal + sigma)
+        problem, ball = self.problem, self._ball_level()
+        self.inverse = 1 / (self.diagonal + ball)
         if self.vectors is not None:
             self.scaled = self.vectors * self.inverse
-            # 1 - v^T (d + sigma)^-1 v, without cancellation as v^2 = d p
+            # 1 - v^T (d + ball)^-1 v, without cancellation as v^2 = d p
             self.shrink = 1 - (self.vectors * self.scaled).sum(0)
         if problem.has_bias:
-            schur = -(sigma**2) * (self.inverse @ problem.counts).diag()
+            schur = -(ball**2) * (self.inverse @ problem.counts).diag()
             if self.vectors is not None:
-                schur -= sigma**2 * (self.scaled * (problem.counts / self.shrink)) @ self.scaled.T
-            schur.diagonal().add_(sigma * problem.samples + problem.bias_weight)
+                schur -= ball**2 * (self.scaled * (problem.counts / self.shrink)) @ self.scaled.T
+            schur.diagonal().add_(ball * problem.samples + problem.bias_weight)
             level = schur.diagonal().mean()
             if problem.loss.shift_invariant:
                 schur += level / len(schur)
-            schur.diagonal().add_(1e-12 * (level + sigma * problem.samples))
+            schur.diagonal().add_(1e-12 * (level + ball * problem.samples))
             self.schur = torch.linalg.cholesky(schur)
+
+    def _ball_level(self) -> float:
+        """The ball's part on columns outside the right singular vectors: its geometric mean.
+
+        With many columns nearly every direction lies there, and the part is sigma for a left
+        singular vector inside the ball but theta / s, far less, for one outside. The ones are left
+        out where the loss does not feel them: no step has a part along them.
+        """
+        outside = self.curvature[2]
+        inside = len(self.envelope.left) - len(outside)  # what no singular vector spans
+        if self.problem.loss.shift_invariant:
+            inside, outside = (inside - 1, outside) if inside else (0, outside[:-1])
+        size = inside + len(outside)
+        mean = float(outside.log().sum()) / size if size else 0.0
+        return self.envelope.sigma * math.exp(mean)
 
     def _block_inverse(self, x: Float[Tensor, "K C"]) -> Float[Tensor, "K C"]:
         image = self.inverse * x
