@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import nclib
 from nclib import _io, encodings, train
+from nclib._provenance import commit
 from nclib.metrics import measure
 from nclib.queue import FailedRunsError, get, get_all
 from nclib.runs import (
@@ -27,7 +28,6 @@ from nclib.runs import (
     read_config,
     read_configs,
 )
-from nclib.runs._provenance import commit
 
 
 def config(**changes):

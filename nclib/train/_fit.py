@@ -14,8 +14,9 @@ import numpy as np
 from torch import Tensor
 
 from nclib._io import latest, rescue_path
+from nclib._provenance import describe
 from nclib.runs import RunConfig, RunRecord
-from nclib.runs._provenance import describe, provenance
+from nclib.runs._provenance import provenance
 from nclib.train import _checkpoint, _evaluate, _precision, _processes
 from nclib.train._memory import forget_peak_memory, peak_memory_mib
 from nclib.train._progress import Progress

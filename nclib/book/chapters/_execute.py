@@ -18,6 +18,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from nclib._provenance import commit, describe, describe_processor, now
 from nclib.book.chapters._find import Chapter, find
 from nclib.book.chapters._normalise import write
 from nclib.book.chapters._parameters import validate
@@ -83,10 +84,6 @@ def execute(
             numbers do not depend on the machine's cores, and the libraries' own choice otherwise.
         stamp: further entries of ``metadata.nclib``.
     """
-    import torch  # here, so that listing chapters stays quick
-
-    from nclib.runs._provenance import provenance
-
     chapter, output = find(chapter), Path(output).absolute()
     values = validate(chapter, params)
     clock = time.monotonic()
@@ -98,17 +95,27 @@ def execute(
         write(failure.notebook, output.with_suffix(".failed.ipynb"))
         raise failure.error from None
     notebook.metadata.pop("papermill")
-    on_cpu = values.get("profile") == "smoke" or not torch.cuda.is_available()
     notebook.metadata["nclib"] = {
         "chapter": chapter.name,
         "parameters": values,
-        **provenance(torch.device("cpu" if on_cpu else "cuda"), chapter.path),
+        "device": _device(values.get("profile")),
+        **commit(chapter.path),
+        "date": now(),
         "versions": versions(),
         "seconds": round(time.monotonic() - clock, 1),
         **(stamp or {}),
     }
     write(notebook, output)
     return output
+
+
+def _device(profile: str | None) -> str:
+    """What a chapter runs on; the smoke profile on the processor, so that torch is not needed."""
+    if profile == "smoke":
+        return describe_processor()
+    import torch
+
+    return describe(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def versions() -> dict[str, str]:
