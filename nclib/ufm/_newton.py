@@ -29,6 +29,7 @@ MAX_NEWTON = 60
 MAX_SIGMA = 100.0  # against losses whose curvature is of order one
 MAX_CONJUGATE_GRADIENTS = 500
 GRAM_ERROR = 1e-10  # relative error of squared singular values up to which a Gram matrix serves
+MANY_COLUMNS = 100  # times the rows: from there on a decomposition costs more than all else
 
 
 class Solution(NamedTuple):
@@ -94,7 +95,7 @@ def _singular(
     The K x K Gram matrix gives it at a fraction of the cost where no value from ``least`` on is so
     small against the largest that squaring would lose it.
     """
-    if 2 * len(point) <= point.shape[1]:
+    if MANY_COLUMNS * len(point) <= point.shape[1]:
         squares, left = torch.linalg.eigh(point @ point.T)
         squares, left = squares.flip(0).clamp(min=0), left.flip(1)
         error = torch.finfo(point.dtype).eps * float(squares[0])
