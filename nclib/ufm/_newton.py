@@ -28,8 +28,6 @@ MAX_OUTER = 60
 MAX_NEWTON = 60
 MAX_SIGMA = 100.0  # against losses whose curvature is of order one
 MAX_CONJUGATE_GRADIENTS = 500
-GRAM_ERROR = 1e-10  # relative error of squared singular values up to which a Gram matrix serves
-MANY_COLUMNS = 100  # times the rows: from there on a decomposition costs more than all else
 
 
 class Solution(NamedTuple):
@@ -50,16 +48,17 @@ class _Envelope:
     def __init__(self, point: Float[Tensor, "K C"], sigma: float, threshold: float) -> None:
         self.sigma = sigma
         self.radius = threshold / sigma
-        self.left, self.values, self.right = _singular(point, 0.5 * self.radius)
+        self.left, self.values, self.right = torch.linalg.svd(point, full_matrices=False)
         self.clipped = self.values.clamp(max=self.radius)
-        # Values inside the ball need no right singular vectors.
-        gain = self.radius / self.values.clamp(min=self.radius)
-        self.gradient = sigma * (self.left * gain) @ (self.left.T @ point)
 
     @property
     def value(self) -> Tensor:
         over = (self.values - self.clipped).sum()
         return self.sigma * (self.radius * over + 0.5 * self.clipped.square().sum())
+
+    @property
+    def gradient(self) -> Float[Tensor, "K C"]:
+        return self.sigma * (self.left * self.clipped) @ self.right
 
     def curvature(self) -> tuple[Tensor, Tensor, Tensor]:
         """Divided differences of the clipped singular values: symmetric, skew, and outside."""
@@ -85,28 +84,6 @@ class _Envelope:
             rest = direction @ self.right.T - self.left @ core
             result = result + (rest * outside) @ self.right
         return result
-
-
-def _singular(
-    point: Float[Tensor, "K C"], least: float
-) -> tuple[Float[Tensor, "K r"], Float[Tensor, " r"], Float[Tensor, "r C"]]:
-    """The singular value decomposition; values below ``least`` need not be accurate.
-
-    The K x K Gram matrix gives it at a fraction of the cost where no value from ``least`` on is so
-    small against the largest that squaring would lose it.
-    """
-    if MANY_COLUMNS * len(point) <= point.shape[1]:
-        squares, left = torch.linalg.eigh(point @ point.T)
-        squares, left = squares.flip(0).clamp(min=0), left.flip(1)
-        error = torch.finfo(point.dtype).eps * float(squares[0])
-        relevant = squares[squares >= least**2]
-        if error <= 1e-3 * least**2 and bool((error <= GRAM_ERROR * relevant).all()):
-            values = squares.sqrt()
-            # What is round-off has no right singular vector, and needs none.
-            inverse = torch.where(squares > 10 * error, 1 / values, 0.0)
-            return left, values, (left * inverse).T @ point
-    left, values, right = torch.linalg.svd(point, full_matrices=False)
-    return left, values, right
 
 
 class _NewtonSystem:
@@ -192,7 +169,7 @@ class _NewtonSystem:
     def _solve_iteratively(
         self, x: Float[Tensor, "K C"], bias: Float[Tensor, " K"], accuracy: float
     ) -> tuple[Float[Tensor, "K C"], Float[Tensor, " K"]]:
-        """Conjugate gradients, preconditioned with a multiple of I for the ball."""
+        """Conjugate gradients, preconditioned by the same system with sigma I for the ball."""
         self._prepare()
         step_x, step_b = torch.zeros_like(x), torch.zeros_like(bias)
         z_x, z_b = self._precondition(x, bias)
@@ -215,37 +192,22 @@ class _NewtonSystem:
         return step_x, step_b
 
     def _prepare(self) -> None:
-        problem, ball = self.problem, self._ball_level()
-        self.inverse = 1 / (self.diagonal + ball)
+        problem, sigma = self.problem, self.envelope.sigma
+        self.inverse = 1 / (self.diagonal + sigma)
         if self.vectors is not None:
             self.scaled = self.vectors * self.inverse
-            # 1 - v^T (d + ball)^-1 v, without cancellation as v^2 = d p
+            # 1 - v^T (d + sigma)^-1 v, without cancellation as v^2 = d p
             self.shrink = 1 - (self.vectors * self.scaled).sum(0)
         if problem.has_bias:
-            schur = -(ball**2) * (self.inverse @ problem.counts).diag()
+            schur = -(sigma**2) * (self.inverse @ problem.counts).diag()
             if self.vectors is not None:
-                schur -= ball**2 * (self.scaled * (problem.counts / self.shrink)) @ self.scaled.T
-            schur.diagonal().add_(ball * problem.samples + problem.bias_weight)
+                schur -= sigma**2 * (self.scaled * (problem.counts / self.shrink)) @ self.scaled.T
+            schur.diagonal().add_(sigma * problem.samples + problem.bias_weight)
             level = schur.diagonal().mean()
             if problem.loss.shift_invariant:
                 schur += level / len(schur)
-            schur.diagonal().add_(1e-12 * (level + ball * problem.samples))
+            schur.diagonal().add_(1e-12 * (level + sigma * problem.samples))
             self.schur = torch.linalg.cholesky(schur)
-
-    def _ball_level(self) -> float:
-        """The ball's part on columns outside the right singular vectors: its geometric mean.
-
-        With many columns nearly every direction lies there, and the part is sigma for a left
-        singular vector inside the ball but theta / s, far less, for one outside. The ones are left
-        out where the loss does not feel them: no step has a part along them.
-        """
-        outside = self.curvature[2]
-        inside = len(self.envelope.left) - len(outside)  # what no singular vector spans
-        if self.problem.loss.shift_invariant:
-            inside, outside = (inside - 1, outside) if inside else (0, outside[:-1])
-        size = inside + len(outside)
-        mean = float(outside.log().sum()) / size if size else 0.0
-        return self.envelope.sigma * math.exp(mean)
 
     def _block_inverse(self, x: Float[Tensor, "K C"]) -> Float[Tensor, "K C"]:
         image = self.inverse * x
