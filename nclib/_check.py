@@ -10,6 +10,7 @@ import numbers as abstract
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -98,6 +99,41 @@ def multi_hot(name: str, value: Any, num_classes: int | None = None) -> Tensor:
             "multi-hot labels are zeros and ones"
         )
     return hot
+
+
+def sparse_multi_hot(name: str, labels: Any) -> Any:
+    """A matrix of zeros and ones, tensor, array or scipy sparse, as a CSR array of float64."""
+    from scipy import sparse  # slow to import
+
+    if isinstance(labels, Tensor):
+        if labels.layout is not torch.strided:
+            raise TypeError(f"{name} is a sparse torch tensor: give a scipy.sparse one instead")
+        labels = labels.detach().cpu()
+        labels = labels.float() if labels.dtype == torch.bfloat16 else labels
+    if not sparse.issparse(labels):
+        try:
+            labels = np.asarray(labels)
+        except ValueError as error:  # rows of unequal length
+            raise ValueError(f"{name} must be a multi-hot (N, K) matrix: {error}") from None
+    if labels.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be zeros and ones, got {labels.dtype}")
+    if labels.ndim != 2:
+        raise ValueError(
+            f"{name} must be multi-hot, of shape (N, K), got shape {tuple(labels.shape)}: "
+            "torch.nn.functional.one_hot makes such rows of class ids"
+        )
+    rows = sparse.csr_array(labels, dtype=np.float64, copy=True)
+    rows.sum_duplicates()  # a label that a sparse matrix has twice becomes a 2, which is refused
+    rows.eliminate_zeros()
+    wrong = np.flatnonzero(rows.data != 1)
+    if len(wrong):
+        row = int(np.searchsorted(rows.indptr, wrong[0], side="right")) - 1
+        column, value = int(rows.indices[wrong[0]]), rows.data[wrong[0]]
+        raise ValueError(
+            f"{name} has {value:g} in row {row}, column {column}: multi-hot labels are zeros and "
+            "ones"
+        )
+    return rows
 
 
 def outside(ids: Tensor, num_classes: int | float) -> int | None:

@@ -122,7 +122,7 @@ def test_classes_without_an_image_and_images_without_a_label_are_counted():
     [
         ([[0, 2]], "labels has 2 in row 0, column 1: multi-hot"),
         ([[0.0, 1.0], [0.5, 1.0]], "labels has 0.5 in row 1, column 0: multi-hot"),
-        (sparse.csr_array([[0, 1], [3, 0]]), "labels has 3 in row 1: multi-hot"),
+        (sparse.csr_array([[0, 1], [3, 0]]), "labels has 3 in row 1, column 0: multi-hot"),
         ([0, 1], r"labels must be multi-hot, of shape \(N, K\), got shape \(2,\)"),
         (torch.zeros(0, 3), r"labels must have rows and columns, got shape \(0, 3\)"),
     ],

@@ -86,7 +86,9 @@ def label_statistics(labels: Any, *, train_counts: _check.Counts | None = None) 
     >>> found.head_tail_rate
     0.75
     """
-    rows = _sparse(labels)
+    rows = _check.sparse_multi_hot("labels", labels).astype(np.int64)
+    if 0 in rows.shape:
+        raise ValueError(f"labels must have rows and columns, got shape {rows.shape}")
     counts = torch.from_numpy(rows.sum(0)).long()
     per_image = torch.from_numpy(rows.sum(1)).long()
     split_by = counts
@@ -109,27 +111,6 @@ def label_statistics(labels: Any, *, train_counts: _check.Counts | None = None) 
         tail_images=int(in_tail.sum()),
         tail_images_with_head=int((in_tail & in_head).sum()),
     )
-
-
-def _sparse(labels: Any) -> Any:
-    """Zeros and ones as a scipy CSR array of int64, whose sums are vectors."""
-    from scipy import sparse
-
-    if sparse.issparse(labels):
-        rows = sparse.csr_array(labels)
-        rows.sum_duplicates()
-        wrong = np.flatnonzero((rows.data != 0) & (rows.data != 1))
-        if len(wrong):
-            row = int(np.searchsorted(rows.indptr, wrong[0], side="right")) - 1
-            raise ValueError(
-                f"labels has {rows.data[wrong[0]]} in row {row}: multi-hot labels are "
-                "zeros and ones"
-            )
-    else:
-        rows = sparse.csr_array(_check.multi_hot("labels", labels).cpu().numpy())
-    if 0 in rows.shape:
-        raise ValueError(f"labels must have rows and columns, got shape {rows.shape}")
-    return rows.astype(np.int64)
 
 
 def _classes(chosen: Tensor) -> tuple[int, ...]:

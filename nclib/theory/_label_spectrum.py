@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy import sparse
 from scipy.linalg import eigvalsh
 from torch import Tensor
+
+from nclib import _check
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +216,9 @@ def spectrum_of(table: LabelTable) -> LabelSpectrum:
 
 def read_labels(labels: Any, counts: Any = None) -> LabelTable:
     """Check labels and counts, and drop rows without a label; every message says what is wrong."""
-    rows = _multi_hot(labels)
+    rows = _check.sparse_multi_hot("labels", labels)
+    if rows.shape[1] < 2:
+        raise ValueError(f"labels must have at least 2 classes (columns), got {rows.shape[1]}")
     weights = np.ones(rows.shape[0]) if counts is None else _counts(counts, rows.shape[0])
     multiplicities = np.diff(rows.indptr)
     labelled = multiplicities > 0
@@ -228,41 +231,6 @@ def read_labels(labels: Any, counts: Any = None) -> LabelTable:
     if counts is not None:
         _check_distinct(table, np.flatnonzero(labelled))
     return table
-
-
-def _multi_hot(labels: Any) -> Any:
-    """Rows as CSR, once they are known to be zeros and ones of at least two classes."""
-    if isinstance(labels, Tensor):
-        if labels.layout is not torch.strided:
-            raise TypeError("labels are a sparse torch tensor: give a scipy.sparse one instead")
-        labels = labels.detach().cpu()
-        labels = labels.float() if labels.dtype == torch.bfloat16 else labels
-    if not sparse.issparse(labels):
-        try:
-            labels = np.asarray(labels)
-        except ValueError as error:  # rows of unequal length
-            raise ValueError(f"labels must be a multi-hot (N, K) matrix: {error}") from None
-    if labels.dtype.kind not in "biuf":
-        raise TypeError(f"labels must be zeros and ones, got {labels.dtype}")
-    if labels.ndim != 2:
-        raise ValueError(
-            f"labels must be a multi-hot (N, K) matrix, got shape {tuple(labels.shape)}: "
-            "torch.nn.functional.one_hot makes one of class ids"
-        )
-    if labels.shape[1] < 2:
-        raise ValueError(f"labels must have at least 2 classes (columns), got {labels.shape[1]}")
-    rows = sparse.csr_array(labels, dtype=np.float64, copy=True)
-    rows.sum_duplicates()  # a label that a sparse matrix has twice becomes a 2, which is refused
-    rows.eliminate_zeros()
-    wrong = np.flatnonzero(rows.data != 1)
-    if len(wrong):
-        row = int(np.searchsorted(rows.indptr, wrong[0], side="right")) - 1
-        column, value = int(rows.indices[wrong[0]]), rows.data[wrong[0]]
-        raise ValueError(
-            f"labels must be multi-hot (zeros and ones), got {value:g} in row {row}, column "
-            f"{column}"
-        )
-    return rows
 
 
 def _counts(counts: Any, size: int) -> np.ndarray:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nclib import data
+from nclib import data, metrics
 from nclib.papers import _cases
 from nclib.theory import label_spectrum
 
@@ -277,36 +277,12 @@ def extreme_contrasts(table: LabelTable) -> tuple[Float[Tensor, " K"], Float[Ten
 def tag_wise_cosines(
     table: LabelTable, prototypes: Float[Tensor, "C P"], *, rule: str = "uniform"
 ) -> list[float]:
-    r"""Cosine of each prototype of several labels with what a rule makes of the singletons'.
+    """Cosine of each prototype of several labels with what a rule makes of the singletons'.
 
     Args:
         table: with every singleton among its supports.
         prototypes: one a support, in the order of the table.
-        rule: ``uniform``, :math:`\sum_{k\in S} h_k`; ``counts``, weighted by the singletons'
-            counts; ``frequencies``, weighted by :math:`\pi_k`; ``centred``, the uniform sum less
-            :math:`\frac{m-1}{\bar m-1}\sum_k \pi_k h_k`.
-
-    Raises:
-        ValueError: for another rule, or a class whose singleton is no support.
+        rule: of the singletons alone, as :func:`nclib.metrics.synthesis_fits` names it.
     """
-    single = table.multiplicities == 1
-    classes = table.labels[single].argmax(1)
-    num_classes = table.labels.shape[1]
-    if len(classes) != num_classes:
-        raise ValueError(f"each of {num_classes} classes needs a singleton, got {len(classes)}")
-    order = classes.argsort()
-    alone, counts = prototypes[single][order], table.counts[single][order]
-    several, labels = prototypes[~single], table.labels[~single]
-    pi = table.frequencies
-    if rule == "uniform":
-        made = labels @ alone
-    elif rule == "counts":
-        made = (labels * counts) @ alone
-    elif rule == "frequencies":
-        made = (labels * pi) @ alone
-    elif rule == "centred":
-        excess = (labels.sum(1) - 1) / (pi.sum() - 1)
-        made = labels @ alone - excess[:, None] * (pi @ alone)
-    else:
-        raise ValueError(f"rule must be uniform, counts, frequencies or centred, got {rule!r}")
-    return torch.cosine_similarity(several, made, dim=1).tolist()
+    fits = metrics.synthesis_fits(prototypes, table.labels, counts=table.counts)
+    return fits[rule].cosines.tolist()

@@ -148,11 +148,11 @@ def correlation_bends() -> Evidence:
 
 
 def weighted_by_counts() -> Evidence:
-    return at_most(_misses(_both(tails), "counts"), "one less the mean cosine", 1e-2)
+    return at_most(_misses(_both(tails), "count"), "one less the mean cosine", 1e-2)
 
 
 def weighted_by_frequencies() -> Evidence:
-    return at_most(_misses(_both(tails), "frequencies"), "one less the mean cosine", 1e-2)
+    return at_most(_misses(_both(tails), "frequency"), "one less the mean cosine", 1e-2)
 
 
 def uniform_without_bias() -> Evidence:
@@ -169,7 +169,7 @@ def not_uniform_with_bias() -> Evidence:
 
 def centred_with_bias() -> Evidence:
     cases = tails(0.0)
-    pairs = zip(_misses(cases, "centred"), _misses(cases), strict=True)
+    pairs = zip(_misses(cases, "frequency_centred"), _misses(cases), strict=True)
     return at_most(
         (centred / uniform for centred, uniform in pairs), "miss, in uniform misses", 0.2
     )
@@ -518,7 +518,7 @@ def vanishing_no_bias() -> Evidence:
 
 
 def vanishing_free_bias() -> Evidence:
-    return _vanishing(0.0, "centred")
+    return _vanishing(0.0, "frequency_centred")
 
 
 def _vanishing(lam_b: float, rule: str) -> Evidence:
