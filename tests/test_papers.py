@@ -189,7 +189,7 @@ def test_the_paper_on_inducing_collapse_is_judged_as_its_chapters_prove() -> Non
 
 
 def test_the_abstract_on_several_labels_is_judged_as_its_chapter_proves() -> None:
-    verdicts = {c.id.partition("/")[2]: c.verdict for c in papers.claims("multilabel-spectral")}
+    verdicts = {c.id.partition("/")[2]: c.verdict for c in EXACT if c.paper == "multilabel-spectral"}
     assert verdicts == {
         "assumptions": "reproduced",
         "distortions": "reproduced",
@@ -197,7 +197,6 @@ def test_the_abstract_on_several_labels_is_judged_as_its_chapter_proves() -> Non
         "kappa": "partly",
         "stability": "partly",
         "only-if": "partly",
-        "experiments": "not run",
         "scaled-average": "partly",
     }
 
@@ -601,7 +600,7 @@ def test_a_verdict_follows_its_evidence(
 def test_a_papers_runs_are_a_grid_without_duplicates(name: str, profile: str) -> None:
     configs = read_grid(f"{name}/{profile}")
     assert {(config.paper, config.profile) for config in configs} == {(name, profile)}
-    assert len({config.id for config in configs}) == len(configs) >= 9
+    assert len({config.id for config in configs}) == len(configs) >= 4
 
 
 def test_a_file_is_a_grid(tmp_path: Path) -> None:
