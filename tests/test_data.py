@@ -16,7 +16,7 @@ from torch.nn import functional
 from nclib import data
 from nclib.data import _cifar
 
-LAZY = ("torchvision", "matplotlib", "seaborn", "sklearn", "lightning", "pooch")
+LAZY = ("torchvision", "matplotlib", "sklearn", "lightning", "pooch")
 
 
 def _imported(*modules: str) -> set[str]:
@@ -33,6 +33,18 @@ def test_importing_the_core_loads_no_heavy_package():
 
 def test_that_check_sees_a_heavy_import():
     assert _imported("nclib", "matplotlib") == {"matplotlib"}
+
+
+def test_digits_are_those_that_scikit_learn_loads():
+    from sklearn.datasets import load_digits
+
+    theirs, digits = load_digits(), data.load("digits")
+    expected = zip(theirs.target.tolist(), theirs.images.astype("uint8"), strict=True)
+    splits = (digits.train, digits.test)
+    pairs = [(int(k), x.numpy()) for split in splits for x, k in zip(*split, strict=True)]
+    assert sorted((k, x.tobytes()) for k, x in pairs) == sorted(
+        (k, x.tobytes()) for k, x in expected
+    )
 
 
 def test_digits_are_all_there_with_every_fifth_image_of_a_class_for_testing():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 
 from nclib._names import unknown
@@ -20,11 +22,10 @@ from nclib.data._info import Dataset, DatasetInfo, FileDataset, Split, Statistic
 @cache  # each of the short runs of a chapter, or of the tests, asks for them
 def _read_digits(root: Path | None = None) -> Tensors:
     """scikit-learn's 1,797 digits, 8×8, 17 grey levels; every fifth of a class is a test image."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    images = torch.from_numpy(digits.images).to(torch.uint8)[:, None]
-    labels = torch.from_numpy(digits.target).long()
+    # Its file alone: with scikit-learn come pandas and SciPy's statistics, two seconds of import.
+    file = metadata.distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
+    table = torch.from_numpy(np.loadtxt(str(file), delimiter=",", dtype=np.uint8))
+    images, labels = table[:, :-1].reshape(-1, 1, 8, 8), table[:, -1].long()
     rank = torch.zeros_like(labels)  # position of an image within its class
     for k in range(10):
         rank[labels == k] = torch.arange(int((labels == k).sum()))

@@ -12,7 +12,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import seaborn as sns
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -39,9 +38,33 @@ DIVERGING = "RdBu_r"
 
 def use_style() -> None:
     """Set the book's matplotlib style: fonts of 10 pt, no top and right spine, sharp small PNG."""
-    sns.set_theme(context="notebook", style="ticks", palette=list(PALETTE.values()))
     mpl.rcParams.update(
         {
+            # Seaborn's style "ticks" for notebooks; its import would take pandas and SciPy along.
+            "axes.axisbelow": True,
+            "axes.edgecolor": ".15",
+            "axes.labelcolor": ".15",
+            "axes.linewidth": 1.25,
+            "font.sans-serif": [
+                "Arial",
+                "DejaVu Sans",
+                "Liberation Sans",
+                "Bitstream Vera Sans",
+                "sans-serif",
+            ],
+            "grid.color": ".8",
+            "legend.title_fontsize": 12,
+            "lines.solid_capstyle": "round",
+            "patch.edgecolor": "w",
+            "patch.force_edgecolor": True,
+            "text.color": ".15",
+            **{f"{axis}tick.color": ".15" for axis in "xy"},
+            **{f"{axis}tick.major.size": 6 for axis in "xy"},
+            **{f"{axis}tick.major.width": 1.25 for axis in "xy"},
+            **{f"{axis}tick.minor.size": 4 for axis in "xy"},
+            **{f"{axis}tick.minor.width": 1 for axis in "xy"},
+            # The book's own.
+            "axes.prop_cycle": mpl.cycler(color=list(PALETTE.values())),
             "figure.figsize": (7.0, 3.8),
             "figure.dpi": 100,
             "savefig.dpi": 180,
