@@ -24,7 +24,12 @@ class Setting:
     paper = "inducing-nc"
 
     def covers(self, config: RunConfig) -> bool:
-        """Whether a run of the profile is one of them, with experts or branches or without."""
+        """Whether a run of the profile is one of them, with experts or branches or without.
+
+        One with a plug-in is not, whose network or spread may be another's.
+        """
+        if config.plugins:
+            return False
         epochs = self.epochs
         if epochs is None:
             epochs = grid.epochs_of(self.profile, config.method, config.dataset)

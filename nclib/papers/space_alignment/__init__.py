@@ -1,6 +1,7 @@
-"""Space alignment matters (long-tailed classes): its claims, and classifiers as examples."""
+"""Space alignment matters (long-tailed classes): its claims, classifiers and networks."""
 
 from nclib.papers._paper import Paper
+from nclib.papers.space_alignment import grid
 from nclib.papers.space_alignment.claims import CLAIMS
 
 __all__ = ["PAPER"]
@@ -13,4 +14,5 @@ PAPER = Paper(
     "captions are public: {doc}`/notebooks/space_alignment/theory` states them as claims. Where a "
     "statement is not published to us, the claim says how it is read.",
     CLAIMS,
+    grid=grid.grid,
 )
