@@ -38,7 +38,7 @@ def training(images: torch.Tensor, labels: torch.Tensor, steps: int) -> Callable
     def train() -> None:
         for _ in range(steps):
             optimizer.zero_grad()
-            _, scores = network(inputs)
+            scores = network(inputs).scores
             binary_cross_entropy_with_logits(scores, targets).backward()
             optimizer.step()
 

@@ -180,7 +180,7 @@ def step(
     inputs: torch.Tensor,
     labels: torch.Tensor,
 ) -> None:
-    _, scores = network(inputs)
+    scores = network(inputs).scores
     optimizer.zero_grad()
     cross_entropy(scores, labels).backward()
     optimizer.step()

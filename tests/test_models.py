@@ -1,5 +1,7 @@
 """Networks and heads: shapes, published sizes, starting points, and what is refused."""
 
+import math
+
 import pytest
 import torch
 import torchvision
@@ -18,16 +20,18 @@ DIGITS, CIFAR = (1, 8, 8), (3, 32, 32)
 )
 def test_a_network_gives_features_and_the_head_applied_to_them(name, shape, width):
     network = models.build(name, shape, 10, width=width, feature_dim=6).eval()
-    features, scores = network(torch.randn(3, *shape))
+    features, scores = network(torch.randn(3, *shape))[:2]
     assert features.shape == (3, 6)
     torch.testing.assert_close(scores, features @ network.head.weight.T + network.head.bias)
 
 
 def test_linear_features_have_both_signs_and_relu_features_do_not():
     images = torch.randn(64, *DIGITS)
-    signed, _ = models.build("mlp", DIGITS, 10, width=16, feature_dim=8)(images)
-    nonnegative, _ = models.build("mlp", DIGITS, 10, width=16, feature_dim=8, feature_layer="relu")(
-        images
+    signed, nonnegative = (
+        models.build("mlp", DIGITS, 10, width=16, feature_dim=8, feature_layer=layer)(
+            images
+        ).features
+        for layer in ("linear", "relu")
     )
     assert signed.min() < 0 < signed.max()
     assert nonnegative.min() == 0
@@ -75,7 +79,7 @@ def test_small_images_are_refused_by_convolutional_networks():
 def test_native_features_are_the_trunks_own(name, width, dim):
     network = models.build(name, CIFAR, 10, width=width, feature_layer="native").eval()
     images = torch.randn(2, *CIFAR)
-    features, scores = network(images)
+    features, scores = network(images)[:2]
     assert features.shape == (2, dim) == (2, models.native_dim(name, CIFAR, width))
     assert features.min() >= 0
     torch.testing.assert_close(features, network.trunk(images))
@@ -85,7 +89,7 @@ def test_native_features_are_the_trunks_own(name, width, dim):
 def test_resnext50_is_torchvisions():
     network = models.build("resnext50", (3, 224, 224), 1000, width=64, feature_layer="native")
     assert sum(p.numel() for p in network.parameters()) == 25_028_904
-    features, scores = network.eval()(torch.randn(1, 3, 64, 64))
+    features, scores = network.eval()(torch.randn(1, 3, 64, 64))[:2]
     assert features.shape == (1, 2048) == (1, models.native_dim("resnext50", CIFAR, 64))
     assert scores.shape == (1, 1000)
 
@@ -254,7 +258,7 @@ def test_cosines_are_float32_whatever_the_features_are(head):
 def test_native_features_of_an_etf_head_have_both_signs_in_training():
     torch.manual_seed(0)
     network = models.build("mlp", DIGITS, 10, width=32, feature_layer="native", head="etf")
-    features, _ = network(torch.randn(64, *DIGITS))
+    features = network(torch.randn(64, *DIGITS)).features
     assert features.min() < 0 < features.max()
     varies = features.std(0) > 0  # a unit that is off everywhere stays at 0
     torch.testing.assert_close(features.mean(0), torch.zeros(32), rtol=0, atol=1e-5)
@@ -264,8 +268,8 @@ def test_native_features_of_an_etf_head_have_both_signs_in_training():
 def test_the_batch_norm_of_an_etf_head_takes_a_batch_of_one():
     network = models.build("mlp", DIGITS, 10, width=32, feature_layer="native", head="etf")
     image = torch.randn(1, *DIGITS)
-    trained, _ = network.train()(image)
-    measured, _ = network.eval()(image)
+    trained = network.train()(image).features
+    measured = network.eval()(image).features
     torch.testing.assert_close(trained, measured)
     assert network.projection.running_var.isfinite().all()
 
@@ -289,7 +293,7 @@ def test_experts_share_the_stem_and_average_their_cosines(experts):
     name, head = f"resnet32-experts-{experts}", f"experts-{experts}"
     network = models.build(name, CIFAR, 5, width=16, feature_layer="native", head=head).eval()
     images = torch.randn(2, *CIFAR)
-    features, scores = network(images)
+    features, scores = network(images)[:2]
     assert features.shape == (2, 48 * experts) == (2, models.native_dim(name, CIFAR, 16))
     shared = network.trunk.stem(images)
     assert shared.shape == (2, 16, 32, 32)
@@ -334,7 +338,7 @@ def test_experts_of_resnext50_have_three_quarters_of_its_channels():
         "resnext50-experts-2", shape, 5, width=64, feature_layer="native", head="experts-2"
     ).eval()
     images = torch.randn(2, *shape)
-    features, scores = network(images)
+    features, scores = network(images)[:2]
     assert features.shape == (2, 2 * 1536)
     assert features.shape[1] == models.native_dim("resnext50-experts-2", shape, 64)
     assert scores.shape == (2, 5)
@@ -367,7 +371,7 @@ def test_experts_need_a_width_that_three_quarters_divide():
 def test_experts_and_branches_of_a_perceptron_share_its_first_layer():
     for name, count in {"mlp-experts-3": 3, "mlp-branches": 2}.items():
         network = models.build(name, DIGITS, 10, width=8, feature_layer="native").eval()
-        features, _ = network(torch.randn(2, *DIGITS))
+        features = network(torch.randn(2, *DIGITS)).features
         assert features.shape == (2, 8 * count) == (2, models.native_dim(name, DIGITS, 8))
         shared, own = 64 * 8 + 8, 8 * 8 + 8
         assert sum(p.numel() for p in network.trunk.parameters()) == shared + count * own
@@ -420,7 +424,7 @@ def test_resnet32_with_branches_has_its_last_block_twice():
 def test_a_probe_learns_and_gives_its_features_no_gradient():
     network = models.build("mlp", DIGITS, 10, width=8, feature_layer="native", head="probe")
     images = torch.randn(4, *DIGITS)
-    features, scores = network(images)
+    features, scores = network(images)[:2]
     torch.testing.assert_close(scores, features @ network.head.weight.T)
     scores.square().sum().backward()
     assert network.head.weight.grad.abs().sum() > 0
@@ -486,7 +490,7 @@ def test_learnable_scaling_leaves_the_trained_head_alone():
 def test_an_assigned_head_decides_by_what_it_was_given(name, scaled):
     head = models.HEADS[name](12, 3, True)
     head = models.LearnableScalingHead(head) if scaled else head
-    weight, bias = torch.randn(3, 12), torch.randn(3)
+    weight, bias = torch.randn(head.weight.shape), torch.randn(3)
     if models.rows_of(name) == "fixed":
         with pytest.raises(TypeError, match=r"the rows of a \w+ETFHead are fixed"):
             models.assign(head, weight, bias)
@@ -497,7 +501,8 @@ def test_an_assigned_head_decides_by_what_it_was_given(name, scaled):
     models.assign(head, weight, bias)
     if models.rows_of(name) == "free":
         torch.testing.assert_close(head.weight, weight)
-        torch.testing.assert_close(head.bias, bias)
+        if head.bias is not None:
+            torch.testing.assert_close(head.bias, bias)
         return
     given, made = (models.by_expert(head, rows) for rows in (weight, head.weight.detach()))
     cosines = torch.cosine_similarity(made, given, dim=2)
@@ -535,3 +540,165 @@ def test_tau_normalisation_is_right_at_any_scale(scale):
 def test_tau_outside_its_range_is_refused():
     with pytest.raises(ValueError, match=r"tau is 1.5.*\[0, 1\]"):
         models.tau_normalise(torch.eye(2), 1.5)
+
+
+# A feature for each class.
+
+
+def class_wise(name="resnet32", *, layer="cosine-attention", head="etf-scaled", **options):
+    torch.manual_seed(0)
+    given = {"width": 2, "feature_dim": 3, "feature_layer": layer, "head": head, **options}
+    return models.build(name, CIFAR, 5, **given)
+
+
+@pytest.mark.parametrize("name", ["convnet", "resnet32"])
+@pytest.mark.parametrize("layer", models.ATTENTIONS)
+def test_attention_gives_each_class_a_feature_of_unit_norm(name, layer):
+    outputs = class_wise(name, layer=layer).eval()(torch.randn(2, *CIFAR))
+    places = 16 if name == "convnet" else 64
+    assert [tuple(o.shape) for o in outputs] == [(2, 5, 3), (2, 5), (2, 5, 8), (2, 5, places)]
+    torch.testing.assert_close(outputs.features.norm(dim=2), torch.ones(2, 5))
+    torch.testing.assert_close(outputs.attention.sum(2), torch.ones(2, 5))
+    assert (outputs.attention > 0).all()
+
+
+def test_cosine_attention_is_its_formula():
+    """Equations 3 to 5 and 7, a place, a label and an image at a time."""
+    network = class_wise().eval()
+    images = torch.randn(2, *CIFAR)
+    maps = network.trunk(images)
+    outputs, inside = network(images), network.class_wise
+    for i, k in ((0, 1), (1, 4)):
+        tokens = [maps[i, :, row, column] for row in range(8) for column in range(8)]
+        label = inside.embedding[k]
+        powers = [torch.exp(z @ label / z.norm() / label.norm()) for z in tokens]
+        attended = sum(p * z for p, z in zip(powers, tokens, strict=True)) / sum(powers)
+        torch.testing.assert_close(outputs.attended[i, k], attended, rtol=1e-4, atol=1e-5)
+        projected = attended @ inside.weight[k] + inside.bias[k]
+        unit = projected / projected.norm()
+        torch.testing.assert_close(outputs.features[i, k], unit, rtol=1e-4, atol=1e-5)
+        brightest = torch.stack(powers).argmax()
+        assert outputs.attention[i, k].argmax() == brightest
+
+
+def test_weights_of_cosine_attention_differ_by_e_squared_at_most():
+    attend = models.CosineAttention(4, torch.eye(4), trained=False)
+    ends = torch.tensor([1.0, -1.0])[None, None, None, :] * torch.eye(4)[0][None, :, None, None]
+    weights = attend(1e3 * ends).attention[0, 0]
+    assert (weights[0] / weights[1]).item() == pytest.approx(math.e**2, rel=1e-5)
+
+
+def test_a_place_without_a_feature_is_at_a_right_angle():
+    attend = models.CosineAttention(4, torch.eye(4), trained=True)
+    maps = torch.zeros(1, 4, 2, 2, requires_grad=True)
+    features, attention = attend(maps)
+    assert (attention == 0.25).all()
+    features.sum().backward()
+    assert maps.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("layer", models.ATTENTIONS)
+def test_the_label_embedding_is_a_simplex_that_stays_or_numbers_that_learn(layer):
+    fixed, trained = (class_wise(layer=layer, embedding=e) for e in models.EMBEDDINGS)
+    etf = fixed.class_wise.embedding
+    torch.testing.assert_close(etf @ etf.T, 1.25 * torch.eye(5) - 0.25)
+    assert not etf.requires_grad
+    assert trained.class_wise.embedding.requires_grad
+    given = torch.randn(5, 16)
+    network = class_wise(layer=layer, embedding=given)
+    assert torch.equal(network.class_wise.embedding, given)
+    assert network(torch.randn(1, *CIFAR)).attended.shape == (1, 5, 16)
+
+
+def test_heads_of_class_wise_features():
+    images = torch.randn(2, *CIFAR)
+    for head, shape in (
+        ("etf-scaled", (5, 15)),
+        ("etf-scaled-trained", (5, 15)),
+        ("etf-linear", (5, 15)),
+        ("linear", (5, 15)),
+        ("class-wise", (5, 3)),
+    ):
+        network = class_wise(head=head).eval()
+        features, scores = network(images)[:2]
+        weight = network.head.weight
+        assert weight.shape == shape
+        if head == "class-wise":
+            expected = torch.stack([features[:, k] @ weight[k] for k in range(5)], 1)
+        else:
+            expected = torch.cat([features[:, k] for k in range(5)], 1) @ weight.T
+        torch.testing.assert_close(scores, expected)  # biases start at 0
+
+
+def test_the_scaled_etf_learns_its_factor_and_its_rows_only_if_asked():
+    for trained in (False, True):
+        head = models.ScaledETFHead(12, 4, trained=trained)
+        rows = head.weight
+        torch.testing.assert_close(rows @ rows.T, torch.eye(4) * 4 / 3 - 1 / 3)
+        features = torch.nn.functional.normalize(torch.randn(2, 4, 3), dim=2)
+        head(features.flatten(1)).square().sum().backward()
+        assert head.factor.grad != 0
+        assert (head.directions.grad is not None) == trained
+        with torch.no_grad():
+            head.factor.mul_(3)
+        torch.testing.assert_close(head.weight, 3 * rows)
+
+
+def test_resnet50_has_a_map_of_2048_channels_and_torchvisions_names():
+    with torch.device("meta"):
+        network = models.build(
+            "resnet50", (3, 64, 64), 20, width=64, feature_dim=20, feature_layer="cosine-attention"
+        )
+    names = set(torchvision.models.resnet50().state_dict()) - {"fc.weight", "fc.bias"}
+    assert set(network.trunk.state_dict()) == names
+    assert network.class_wise.weight.shape == (20, 2048, 20)
+
+
+REFUSED_CLASS_WISE = [
+    ({"name": "mlp"}, "needs a model that has a map of features, .*, got 'mlp'"),
+    ({"width": 1}, None),  # 4 channels are enough for 5 vertices
+    ({"embedding": "words"}, "unknown embedding 'words'"),
+    ({"embedding": torch.randn(4, 8)}, r"embedding must have shape \(5, D\), .*, got \(4, 8\)"),
+    ({"width": 1, "layer": "multi-head-attention"}, "a multiple of 8 channels, got 4"),
+    (
+        {"layer": "multi-head-attention", "embedding": torch.randn(5, 9)},
+        "a multiple of 8 dimensions, got 9",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "match"), REFUSED_CLASS_WISE)
+def test_attention_that_does_not_fit_is_refused(options, match):
+    if match is None:
+        class_wise(**options)
+    else:
+        with pytest.raises(ValueError, match=match):
+            class_wise(**options)
+
+
+def test_too_few_channels_for_the_embedding_are_refused():
+    """64 channels and 80 classes."""
+    with pytest.raises(ValueError, match=r"'etf' of 80 classes needs at least 79 channels, got 64"):
+        models.build(
+            "resnet32", CIFAR, 80, width=16, feature_dim=4, feature_layer="cosine-attention"
+        )
+
+
+@pytest.mark.parametrize("head", ["etf-scaled", "etf-scaled-trained", "class-wise"])
+def test_heads_of_class_wise_features_refuse_one_feature(head):
+    with pytest.raises(ValueError, match=f"head '{head}' scores class-wise features"):
+        models.build("mlp", DIGITS, 10, width=8, feature_dim=20, head=head)
+
+
+def test_word_vectors_are_read_for_the_labels(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("the 9 9\ntraffic 1 2\nlight 3 4\ncat 0.5 -1\n")
+    vectors = models.read_embedding(path, ["Cat", "traffic light", "traffic-light"])
+    torch.testing.assert_close(vectors, torch.tensor([[0.5, -1.0], [2.0, 3.0], [2.0, 3.0]]))
+    with pytest.raises(ValueError, match=r"no vector for 'diningtable', 'potted plant'"):
+        models.read_embedding(path, ["cat", "diningtable", "potted plant"])
+    path.write_text("cat 1 2\ntraffic 1\n")
+    with pytest.raises(ValueError, match=r"vectors of 1 and of 2 numbers"):
+        models.read_embedding(path, ["cat", "traffic"])
+    with pytest.raises(FileNotFoundError):
+        models.read_embedding(tmp_path / "none.txt", ["cat"])

@@ -42,15 +42,33 @@ def batch(
 
 def multi_hot(logits: Any, targets: Any) -> tuple[Tensor, Tensor]:
     """Logits (N, K) in float32 at least, and zeros and ones of their shape and type."""
-    logits, targets = matrix("logits", logits), _check.tensor("targets", targets)
-    if targets.shape != logits.shape:
+    logits = matrix("logits", logits)
+    return logits, _zeros_and_ones(targets, logits.shape, "the logits").to(logits.dtype)
+
+
+def _zeros_and_ones(targets: Any, shape: torch.Size, owner: str) -> Tensor:
+    """Targets of that shape, which is that of the owner's rows and classes."""
+    targets = _check.tensor("targets", targets)
+    if targets.shape != shape:
         raise ValueError(
-            f"targets must have shape {tuple(logits.shape)}, as the logits, "
-            f"got {tuple(targets.shape)}"
+            f"targets must have shape {tuple(shape)}, as {owner}, got {tuple(targets.shape)}"
         )
     if _check.readable(targets) and not torch.equal(targets.bool().to(targets.dtype), targets):
         _check.multi_hot("targets", targets)  # says where
-    return logits, targets.to(logits.dtype)
+    return targets
+
+
+def class_wise(features: Any, name: str, rows: Any, targets: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Features (N, K, P), a row (K, P) a class, and targets (N, K), in float32 at least."""
+    features, rows = _check.floating("features", features), matrix(name, rows)
+    if features.ndim != 3 or 0 in features.shape or features.shape[1:] != rows.shape:
+        raise ValueError(
+            f"features must be class by class, of shape (N, {rows.shape[0]}, {rows.shape[1]}) for "
+            f"{name} of shape {tuple(rows.shape)}, got {tuple(features.shape)}"
+        )
+    dtype = torch.promote_types(features.dtype, torch.promote_types(rows.dtype, torch.float32))
+    targets = _zeros_and_ones(targets, features.shape[:2], "the features but for their dimension")
+    return features.to(dtype), rows.to(dtype), targets.to(dtype)
 
 
 def weights(value: Any, num_classes: int) -> Tensor:

@@ -1,13 +1,25 @@
 """Networks that expose their last features, and the heads that score them."""
 
+from nclib.models._class_wise import (
+    ATTENTIONS,
+    EMBEDDINGS,
+    Attended,
+    ClassWise,
+    CosineAttention,
+    MultiHeadAttention,
+    check_class_wise,
+    read_embedding,
+)
 from nclib.models._heads import (
     HEADS,
+    ClassWiseHead,
     CosineHead,
     ExpertsHead,
     FixedETFHead,
     LearnableScalingHead,
     LinearETFHead,
     ProbeHead,
+    ScaledETFHead,
     assign,
     by_expert,
     check_head,
@@ -17,6 +29,7 @@ from nclib.models._heads import (
 )
 from nclib.models._networks import (
     FEATURE_LAYERS,
+    MAPPED,
     MODELS,
     Classifier,
     Outputs,
@@ -28,26 +41,37 @@ from nclib.models._networks import (
 from nclib.models._resnet import Branches
 
 __all__ = [
+    "ATTENTIONS",
+    "EMBEDDINGS",
     "FEATURE_LAYERS",
     "HEADS",
+    "MAPPED",
     "MODELS",
+    "Attended",
     "Branches",
+    "ClassWise",
+    "ClassWiseHead",
     "Classifier",
+    "CosineAttention",
     "CosineHead",
     "ExpertsHead",
     "FixedETFHead",
     "LearnableScalingHead",
     "LinearETFHead",
+    "MultiHeadAttention",
     "Outputs",
     "ProbeHead",
+    "ScaledETFHead",
     "assign",
     "build",
     "by_expert",
+    "check_class_wise",
     "check_head",
     "check_name",
     "check_use",
     "expert_scores",
     "native_dim",
+    "read_embedding",
     "rows_of",
     "tau_normalise",
 ]

@@ -132,6 +132,69 @@ class LinearETFHead(FixedETFHead):
         return functional.linear(features, self.weight)
 
 
+class ScaledETFHead(nn.Module):
+    r"""Scores :math:`\gamma V h`, with the vertices of a simplex ETF in V and a learnt factor γ.
+
+    Features are class by class, each of unit norm, and stand side by side: a score is at most
+    :math:`\gamma\sqrt K` then. γ starts at 1.
+
+    Args:
+        dim: of the features side by side, at least K − 1.
+        num_classes: K.
+        trained: whether V, which starts as a simplex ETF, learns too.
+
+    Raises:
+        ValueError: if ``dim < num_classes - 1``.
+
+    Source: MLC-NC (2025), equation 10; its released code trains V.
+    """
+
+    bias = None
+
+    def __init__(self, dim: int, num_classes: int, *, trained: bool = False) -> None:
+        super().__init__()
+        self.trained = trained
+        etf = geometry.simplex_etf(num_classes, dim, dtype=torch.float32)
+        self.directions = nn.Parameter(etf, requires_grad=trained)
+        self.factor = nn.Parameter(torch.ones(()))
+
+    @property
+    def weight(self) -> Float[Tensor, "K P"]:
+        """The scaled rows, γV."""
+        return self.factor * self.directions
+
+    def forward(self, features: Float[Tensor, "B P"]) -> Float[Tensor, "B K"]:
+        """Scores, in float32 at least."""
+        with torch.autocast(features.device.type, enabled=False):
+            features = features.to(torch.promote_types(features.dtype, self.directions.dtype))
+            return self.factor * functional.linear(features, self.directions)
+
+
+class ClassWiseHead(nn.Module):
+    r"""Scores :math:`\langle w_k, h^k\rangle + b_k`: each class from its own feature alone.
+
+    The rows start from Xavier's normal distribution, the bias at 0.
+
+    Args:
+        dim: of the features of all classes side by side, a multiple of K.
+        num_classes: K.
+        bias: whether there is one.
+    """
+
+    bias: Tensor | None
+
+    def __init__(self, dim: int, num_classes: int, bias: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(num_classes, dim // num_classes))
+        nn.init.xavier_normal_(self.weight)
+        self.register_parameter("bias", nn.Parameter(torch.zeros(num_classes)) if bias else None)
+
+    def forward(self, features: Float[Tensor, "B P"]) -> Float[Tensor, "B K"]:
+        """Scores of the features, which stand side by side."""
+        scores = (features.unflatten(1, self.weight.shape) * self.weight).sum(2)
+        return scores if self.bias is None else scores + self.bias
+
+
 class ExpertsHead(nn.Module):
     r"""Mean of the cosines that each expert finds for its own features.
 
@@ -262,11 +325,19 @@ HEADS: dict[str, Head] = {
     "cosine": lambda dim, num_classes, bias: CosineHead(dim, num_classes),
     "etf": lambda dim, num_classes, bias: FixedETFHead(dim, num_classes),
     "etf-linear": lambda dim, num_classes, bias: LinearETFHead(dim, num_classes),
+    "etf-scaled": lambda dim, num_classes, bias: ScaledETFHead(dim, num_classes),
+    "etf-scaled-trained": lambda dim, num_classes, bias: ScaledETFHead(
+        dim, num_classes, trained=True
+    ),
+    "class-wise": ClassWiseHead,
     "probe": ProbeHead,
     "experts-2": _experts(2),
     "experts-3": _experts(3),
     "experts-4": _experts(4),
 }
+
+
+_OF_CLASS_WISE = ("etf-scaled", "etf-scaled-trained", "class-wise")
 
 
 def rows_of(head: str) -> Literal["free", "unit", "fixed"]:
@@ -279,7 +350,7 @@ def rows_of(head: str) -> Literal["free", "unit", "fixed"]:
     ('free', 'unit', 'fixed')
     """
     if head.startswith("etf"):
-        return "fixed"
+        return "free" if head.endswith("-trained") else "fixed"
     return "unit" if head == "cosine" or head.startswith("experts-") else "free"
 
 
@@ -311,7 +382,9 @@ def assign(head: nn.Module, weight: Float[Tensor, "K P"], bias: Float[Tensor, " 
         norms = head.directions.norm(dim=-1, keepdim=True)
         turned = functional.normalize(rows, dim=-1) * norms
         head.directions.copy_(torch.where(turned.any(-1, keepdim=True), turned, head.directions))
-    elif isinstance(head, nn.Linear):
+    elif isinstance(head, ScaledETFHead) and head.trained:
+        head.directions.copy_(weight / head.factor)
+    elif isinstance(head, (nn.Linear, ClassWiseHead)):
         head.weight.copy_(weight)
         if head.bias is not None:
             head.bias.copy_(bias)
@@ -319,15 +392,26 @@ def assign(head: nn.Module, weight: Float[Tensor, "K P"], bias: Float[Tensor, " 
         raise TypeError(f"the rows of a {type(head).__name__} are fixed")
 
 
-def check_head(head: str, num_classes: int, feature_dim: int) -> None:
+def check_head(head: str, num_classes: int, feature_dim: int, *, class_wise: bool = False) -> None:
     """Refuse a head that does not exist or does not fit.
 
+    Args:
+        head: a key of ``HEADS``.
+        num_classes: K.
+        feature_dim: of the features, or of those of all classes side by side.
+        class_wise: whether each class has a feature of its own.
+
     Raises:
-        ValueError: if there is no head of that name (the near matches are listed), or the fixed ETF
-            of K vectors is asked of features of fewer than K − 1 dimensions.
+        ValueError: if there is no head of that name (the near matches are listed), the fixed ETF
+            of K vectors is asked of features of fewer than K − 1 dimensions, or a head that is made
+            for class-wise features would score others.
     """
     if head not in HEADS:
         raise unknown("head", head, HEADS)
+    if head in _OF_CLASS_WISE and not class_wise:
+        raise ValueError(
+            f"head {head!r} scores class-wise features, got one feature for all classes"
+        )
     if head.startswith("etf") and feature_dim < num_classes - 1:
         raise ValueError(
             f"head {head!r} of {num_classes} classes needs features of dimension at least "

@@ -2,7 +2,8 @@
 
 The feature layer is ``native`` (what the trunk ends in), ``linear`` (a projection to features of
 either sign, as in the unconstrained features model) or ``relu`` (a projection to nonnegative
-features, as after the last block of most networks).
+features, as after the last block of most networks). With ``cosine-attention`` or
+``multi-head-attention`` each class has a feature of its own, of width P, from the trunk's last map.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nclib._names import unknown
+from nclib.models._class_wise import ATTENTIONS, ClassWise, without_pooling
 from nclib.models._heads import HEADS, ExpertsHead, check_head
 from nclib.models._resnet import Branches, Experts, bbn_resnet32, resnet32, ride_resnet32
 
@@ -25,8 +27,15 @@ from nclib.models._resnet import Branches, Experts, bbn_resnet32, resnet32, ride
 class Outputs(NamedTuple):
     """What a network gives for a batch of images."""
 
-    features: Float[Tensor, "B P"]
+    features: Float[Tensor, "B P"] | Float[Tensor, "B K P"]
     scores: Float[Tensor, "B K"]
+    attended: Float[Tensor, "B K D"] | None = None  # class by class, before their projection
+    attention: Float[Tensor, "B K L"] | None = None  # on the places of the map, row by row
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Outputs:
+        """A function of each of its tensors."""
+        rest = (None if tensor is None else function(tensor) for tensor in self[2:])
+        return Outputs(function(self.features), function(self.scores), *rest)
 
 
 Trunk = Callable[[tuple[int, int, int], int], tuple[nn.Module, int]]
@@ -36,17 +45,21 @@ class Classifier(nn.Module):
     r"""Features :math:`h = g(x)` and the scores of a head, such as :math:`W h + b`.
 
     Args:
-        trunk: maps a batch of images to (B, D).
+        trunk: maps a batch of images to (B, D), or with attention to maps (B, D, h, w).
         trunk_dim: D.
         num_classes: K.
         feature_dim: P; with ``native`` it is D, and may be None.
-        feature_layer: ``native``, ``linear`` or ``relu``. Native features of a fixed ETF go through
-            a batch norm: nonnegative features, as trunks give them, cannot point to its vertices.
+        feature_layer: ``native``, ``linear``, ``relu``, ``cosine-attention`` or
+            ``multi-head-attention``. Native features of a fixed ETF go through a batch norm:
+            nonnegative features, as trunks give them, cannot point to its vertices.
         head: ``linear``, ``cosine``, ``etf``, ``etf-linear``, ``probe``, or ``experts-2`` to
             ``experts-4`` (which take native features of as many experts). A head has ``weight``
             (K, P) and ``bias`` (K,) or None, for which the largest
             :math:`\langle w_k, h\rangle + b_k` is its decision.
+            Of class-wise features a head sees all KP numbers side by side; ``etf-scaled``,
+            ``etf-scaled-trained`` and ``class-wise`` are made for them.
         bias: whether a linear head has one.
+        embedding: of the labels, as :class:`ClassWise` takes it; for attention alone.
 
     Raises:
         ValueError: if feature layer or head is unknown, or ``feature_dim`` does not suit them.
@@ -62,6 +75,7 @@ class Classifier(nn.Module):
         feature_layer: str = "linear",
         head: str = "linear",
         bias: bool = True,
+        embedding: str | Float[Tensor, "K D"] = "etf",
     ) -> None:
         super().__init__()
         if feature_layer not in FEATURE_LAYERS:
@@ -75,10 +89,18 @@ class Classifier(nn.Module):
             feature_dim = trunk_dim
         elif feature_dim is None:
             raise ValueError(f"feature layer {feature_layer!r} needs a feature_dim, got None")
-        check_head(head, num_classes, feature_dim)
         self.trunk = trunk
+        self.class_wise: ClassWise | None = None
+        if feature_layer in ATTENTIONS:
+            self.class_wise = ClassWise(
+                trunk_dim, num_classes, feature_dim, attention=feature_layer, embedding=embedding
+            )
+            feature_dim *= num_classes
+        check_head(head, num_classes, feature_dim, class_wise=self.class_wise is not None)
         self.projection: nn.Module
-        if feature_layer != "native":
+        if self.class_wise is not None:
+            self.projection = nn.Identity()
+        elif feature_layer != "native":
             self.projection = nn.Linear(trunk_dim, feature_dim)
         else:
             self.projection = _BatchNorm(trunk_dim) if head.startswith("etf") else nn.Identity()
@@ -88,6 +110,9 @@ class Classifier(nn.Module):
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Outputs:
         """Features and scores of a batch."""
+        if self.class_wise is not None:
+            features, attended, attention = self.class_wise(self.trunk(images))
+            return Outputs(features, self.head(features.flatten(1)), attended, attention)
         features = self.activation(self.projection(self.trunk(images)))
         return Outputs(features, self.head(features))
 
@@ -190,6 +215,16 @@ def _branches(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
     return bbn_resnet32(shape[0], width)
 
 
+def _resnet50(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
+    """ResNet-50, torchvision's, untrained."""
+    from torchvision.models import resnet50
+
+    _check_width("resnet50", width)
+    network = resnet50()
+    network.fc = nn.Identity()
+    return network, 2048
+
+
 def _resnext50(shape: tuple[int, int, int], width: int) -> tuple[nn.Module, int]:
     """ResNeXt-50 (32×4d), torchvision's, untrained."""
     from torchvision.models import resnext50_32x4d
@@ -250,7 +285,7 @@ def _check_width(name: str, width: int) -> None:
         raise ValueError(f"width is {width}, but model {name!r} has the published width of 64")
 
 
-FEATURE_LAYERS = ("native", "linear", "relu")
+FEATURE_LAYERS = ("native", "linear", "relu", *ATTENTIONS)
 MODELS: dict[str, Trunk] = {
     "mlp": _mlp,
     "mlp-experts-2": _mlp_experts(2),
@@ -264,11 +299,14 @@ MODELS: dict[str, Trunk] = {
     "resnet32-experts-3": _experts(3),
     "resnet32-experts-4": _experts(4),
     "resnet32-branches": _branches,
+    "resnet50": _resnet50,
     "resnext50": _resnext50,
     "resnext50-experts-2": _resnext50_experts(2),
     "resnext50-experts-3": _resnext50_experts(3),
     "resnext50-experts-4": _resnext50_experts(4),
 }
+#: Networks that have a map of features, which attention can look at.
+MAPPED = ("convnet", "resnet18", "resnet32", "resnet50")
 
 
 def check_name(name: str) -> str:
@@ -286,12 +324,12 @@ def _check_shape(name: str, shape: tuple[int, int, int]) -> None:
     """Refuse images that the network is not for.
 
     Raises:
-        ValueError: if a convolutional network would be given images below 32×32, or ``resnext50``
-            images that have not three channels.
+        ValueError: if a convolutional network would be given images below 32×32, or ``resnet50``
+            or ``resnext50`` images that have not three channels.
     """
     if not name.startswith("mlp") and min(shape[1:]) < 32:
         raise ValueError(f"model {name!r} is for images of 32×32, got {shape[1]}×{shape[2]}")
-    if name.startswith("resnext50") and shape[0] != 3:
+    if name.startswith(("resnet50", "resnext50")) and shape[0] != 3:
         raise ValueError(f"model {name!r} is for images of 3 channels, got {shape[0]}")
 
 
@@ -301,13 +339,19 @@ def check_use(name: str, *, head: str, feature_layer: str, two_views: bool) -> N
     Args:
         name: a key of ``MODELS``.
         head: a key of ``HEADS``.
-        feature_layer: ``native``, ``linear`` or ``relu``.
+        feature_layer: a key of ``FEATURE_LAYERS``.
         two_views: whether a batch in training has other images for a second branch.
 
     Raises:
         ValueError: if a head of experts would not score the native features of as many, if there
-            are two branches and one view, or the other way round.
+            are two branches and one view, or the other way round, or if attention would look at a
+            network without a map.
     """
+    if feature_layer in ATTENTIONS and name not in MAPPED:
+        raise ValueError(
+            f"feature layer {feature_layer!r} needs a model that has a map of features, one of "
+            f"{', '.join(MAPPED)}, got {name!r}"
+        )
     if head.startswith("experts-") and (feature_layer != "native" or not name.endswith(f"-{head}")):
         raise ValueError(
             f"head {head!r} needs the native features of a model of as many, such as "
@@ -350,6 +394,7 @@ def build(
     feature_layer: str = "linear",
     head: str = "linear",
     bias: bool = True,
+    embedding: str | Float[Tensor, "K D"] = "etf",
 ) -> Classifier:
     """The network of that name, freshly initialised from torch's global generator.
 
@@ -360,11 +405,13 @@ def build(
         width: hidden units of ``mlp`` (of each expert or branch, too), channels of the first
             convolution of ``convnet`` and ``resnet32`` (16 is the published one, with features of
             dimension 64; with experts, of dimension 48 for each; with branches, of 64 for each);
-            of ``resnet18`` and ``resnext50`` it is 64 (with experts, each has 1,536 features).
+            of ``resnet18``, ``resnet50`` and ``resnext50`` it is 64 (with experts, each has 1,536
+            features).
         feature_dim: P; with ``native`` it is the trunk's own, and may be None.
-        feature_layer: ``native``, ``linear`` or ``relu``, as in :class:`Classifier`.
+        feature_layer: a key of ``FEATURE_LAYERS``, as in :class:`Classifier`.
         head: a key of ``HEADS``, as in :class:`Classifier`.
         bias: whether a linear head has one.
+        embedding: of the labels: ``etf``, ``trainable`` or given, as :class:`ClassWise` takes it.
 
     Raises:
         ValueError: if a name is unknown, images or width do not suit the network, or
@@ -376,6 +423,9 @@ def build(
     """
     _check_shape(check_name(name), shape)
     trunk, trunk_dim = MODELS[name](shape, width)
+    if feature_layer in ATTENTIONS:
+        check_use(name, head=head, feature_layer=feature_layer, two_views=False)
+        trunk = without_pooling(trunk)
     return Classifier(
         trunk,
         trunk_dim,
@@ -384,4 +434,5 @@ def build(
         feature_layer=feature_layer,
         head=head,
         bias=bias,
+        embedding=embedding,
     )

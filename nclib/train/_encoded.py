@@ -42,7 +42,7 @@ class EncodedObjective(Objective):
         self, outputs: Sequence[Outputs], targets: Targets, head: nn.Module, epoch: int
     ) -> Float[Tensor, ""]:
         """The batch mean, and the penalties."""
-        [(features, scores)] = outputs
+        features, scores = outputs[0].features, outputs[0].scores
         labels = targets.first
         penalty = self._penalty(features, head, self.count / len(labels))
         return self._fit_term(scores, labels) + penalty

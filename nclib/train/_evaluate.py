@@ -27,8 +27,7 @@ class SplitOutputs(NamedTuple):
 
     def whole(self) -> SplitOutputs:
         """All parts in every process."""
-        outputs = Outputs(*map(gather, self.outputs))
-        return self._replace(outputs=outputs, labels=gather(self.labels))
+        return self._replace(outputs=self.outputs.map(gather), labels=gather(self.labels))
 
 
 Batches = Iterable[tuple[Float[Tensor, "B C H W"], data.Labels]]
@@ -61,9 +60,11 @@ def outputs(
     all_labels = []
     for images, labels in batches:
         given = network(images.contiguous(memory_format=torch.channels_last))
-        rows.append(Outputs(*(tensor.float() for tensor in given)))
+        # What attention looked at is larger than all the rest, and nothing is measured there.
+        rows.append(Outputs(given.features.float(), given.scores.float()))
         all_labels.append(labels)
-    whole = Outputs(*map(torch.cat, zip(*rows, strict=True)))
+    features, scores, *_ = zip(*rows, strict=True)
+    whole = Outputs(torch.cat(features), torch.cat(scores))
     labels = truth = torch.cat(all_labels)
     predictions = task.predictions(objective.class_scores(whole.scores))
     if part:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -368,10 +369,11 @@ class Run:
 
 def _by_view(outputs: Outputs, rows: int) -> list[Outputs]:
     """All processes' outputs in float32, for each time that so many images of this one passed."""
-    parts = [outputs]
+    parts = [outputs._replace(attention=None)]  # no loss looks at it
     if len(outputs.scores) != rows:
-        parts = [Outputs(*part) for part in zip(*(o.split(rows) for o in outputs), strict=True)]
-    return [Outputs(*(_processes.gather(o.float()) for o in part)) for part in parts]
+        begins = range(0, len(outputs.scores), rows)
+        parts = [parts[0].map(itemgetter(slice(at, at + rows))) for at in begins]
+    return [part.map(lambda tensor: _processes.gather(tensor.float())) for part in parts]
 
 
 def _dense(images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
