@@ -22,9 +22,11 @@ RECIPES: dict[str, Recipe] = {
         digits.DIGITS,
         cifar.CIFAR10,
         cifar.CIFAR100,
+        cifar.CIFAR100_COARSE,
         imagenet_lt.IMAGENET_LT,
         canvases.recipe("canvas-digits"),
         canvases.recipe("canvas-cifar10"),
+        canvases.recipe("canvas-cifar100-coarse"),
     )
     if recipe is not None
 }

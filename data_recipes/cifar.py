@@ -1,4 +1,7 @@
-"""CIFAR-10 and CIFAR-100: the original Python archives, as torchvision takes them."""
+"""CIFAR-10 and CIFAR-100: the original Python archives, as torchvision takes them.
+
+CIFAR-100 has a recipe for its classes and one for its superclasses, of the same files.
+"""
 
 from __future__ import annotations
 
@@ -71,3 +74,4 @@ def _recipe(files: _cifar.CifarFiles) -> Recipe:
 
 CIFAR10 = _recipe(_cifar.CIFAR10)
 CIFAR100 = _recipe(_cifar.CIFAR100)
+CIFAR100_COARSE = _recipe(_cifar.CIFAR100_COARSE)

@@ -1,5 +1,6 @@
 """Data sets, subsets, batches and augmentation; imports stay light."""
 
+import dataclasses
 import hashlib
 import pickle
 import subprocess
@@ -187,6 +188,21 @@ def test_an_absent_file_says_in_one_line_what_to_put_where(tiny_cifar):
     with pytest.raises(data.DataError, match=r"test_batch.*cifar-10-batches-py/.*build") as caught:
         data.load("cifar10", root=tiny_cifar)
     assert "\n" not in str(caught.value)
+
+
+def test_superclasses_are_read_from_the_files_of_cifar100(tmp_path, monkeypatch):
+    rows = np.zeros((3, 3072), dtype=np.uint8)
+    batch = {b"data": rows, b"fine_labels": [99, 5, 7], b"coarse_labels": [19, 3, 4]}
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    md5 = {}
+    for name in ("train", "test"):
+        (folder / name).write_bytes(pickle.dumps(batch, protocol=2))
+        md5[name] = {name: hashlib.md5((folder / name).read_bytes()).hexdigest()}
+    for name in ("CIFAR100", "CIFAR100_COARSE"):
+        monkeypatch.setattr(_cifar, name, dataclasses.replace(getattr(_cifar, name), **md5))
+    assert data.load("cifar100", root=tmp_path).train.labels.tolist() == [99, 5, 7]
+    assert data.load("cifar100-coarse", root=tmp_path).train.labels.tolist() == [19, 3, 4]
 
 
 # Long-tailed subsets

@@ -65,7 +65,11 @@ def test_a_seed_gives_the_same_canvases_again(tiles, placement, shift):
 def overlaps(boxes):
     """Pairs of boxes of one canvas that share a pixel."""
     pairs = itertools.combinations(boxes[boxes[:, 0] >= 0].tolist(), 2)
-    return [(a, b) for a, b in pairs if abs(a[0] - b[0]) < a[2] and abs(a[1] - b[1]) < a[3]]
+    return [
+        (a, b)
+        for a, b in pairs
+        if all(a[i] < b[i] + b[i + 2] and b[i] < a[i] + a[i + 2] for i in (0, 1))
+    ]
 
 
 @pytest.mark.parametrize("size", [(9, 8), (8, 6), (16, 14)])
@@ -220,6 +224,84 @@ def test_images_that_are_not_those_of_the_layout_are_refused(tiles):
         make((images[:9], labels))
 
 
+# Distractors, scales, and where a label's tile stands
+
+
+@pytest.fixture(scope="module")
+def blocks():
+    """Images of 8×6 random pixels."""
+    values = torch.randint(1, 256, (48, 2, 8, 6), generator=torch.Generator().manual_seed(0))
+    return values.byte(), torch.arange(48) % 4
+
+
+def test_distractors_and_smaller_tiles_stand_behind_the_labels_tiles(blocks):
+    images, labels = blocks
+    _, layout = data.canvases(images, labels, *TABLE, size=(24, 24), distractors=2, shrink=4)
+    sizes = layout.labels.sum(1)
+    assert torch.equal((layout.tiles >= 0).sum(1), sizes + 2)
+    for shown, chosen in zip(layout.labels, layout.tiles, strict=True):
+        of_labels = labels[chosen[: int(shown.sum())]].tolist()
+        assert of_labels == shown.nonzero()[:, 0].tolist()
+    assert not any(overlaps(boxes) for boxes in layout.boxes)
+    extents = layout.boxes[layout.tiles >= 0][:, 2:]
+    assert {tuple(e) for e in extents.tolist()} == {(8, 6), (4, 3)}  # by 1 and 2, not 3 and 4
+
+
+def test_a_smaller_tile_is_the_average_of_its_image(blocks):
+    images, labels = blocks
+    made, layout = data.canvases(images, labels, *TABLE, size=(24, 24), shrink=2)
+    for n in range(0, len(layout), 5):
+        top, left, h, w = layout.boxes[n, 0].tolist()
+        f = 8 // h
+        tile = images[layout.tiles[n, 0]].double().view(2, h, f, w, f).mean((2, 4))
+        assert torch.equal(made[n, :, top : top + h, left : left + w], tile.round().byte())
+
+
+def test_a_distractor_has_the_blocks_of_an_image_and_none_in_its_place(blocks):
+    images, labels = blocks[0][:, :, :, :4].contiguous(), blocks[1]  # 8×4: blocks of 2×1
+    made, layout = data.canvases(images, labels, *TABLE, size=(16, 16), distractors=1)
+    for n in range(0, len(layout), 3):
+        slot = int(layout.labels[n].sum())
+        top, left, h, w = layout.boxes[n, slot].tolist()
+        cut = [
+            picture.view(2, 4, 2, 4, 1).permute(1, 3, 0, 2, 4).reshape(16, -1)
+            for picture in (
+                made[n, :, top : top + h, left : left + w],
+                images[layout.tiles[n, slot]],
+            )
+        ]
+        assert sorted(map(tuple, cut[0].tolist())) == sorted(map(tuple, cut[1].tolist()))
+        assert not (cut[0] == cut[1]).all(1).any()
+
+
+@pytest.mark.parametrize("placement", ["free", "wrapped-corners"])
+def test_boxes_and_cover_of_a_label_are_where_its_tile_is(tiles, placement):
+    """A canvas of one class's tiles alone, painted as ones, covers what the label covers."""
+    images, labels = torch.ones_like(tiles[0][:, :1]), tiles[1]
+    layout = data.lay_out(labels, *TABLE, tile=(4, 3), size=(12, 12), placement=placement)
+    cover = layout.label_cover((6, 4))
+    assert cover.shape == (len(layout), 4, 6, 4)
+    for k in range(4):
+        boxes = torch.full_like(layout.boxes[:, :1], -1)
+        chosen = torch.full_like(layout.tiles[:, :1], -1)
+        shown = layout.labels[:, k]
+        boxes[shown, 0] = layout.label_boxes[shown, k]
+        chosen[shown] = 0
+        alone = data.Layout((12, 12), layout.labels, chosen, boxes)
+        cells = data.paint(images, alone).float().view(-1, 6, 2, 4, 3).mean((2, 4))
+        torch.testing.assert_close(cover[:, k], cells)
+        assert (layout.label_boxes[~shown, k] == -1).all()
+    with pytest.raises(ValueError, match=r"grid is \(5, 4\), expected divisors of \(12, 12\)"):
+        layout.label_cover((5, 4))
+
+
+def test_distractors_that_do_not_fit_are_refused(blocks):
+    with pytest.raises(ValueError, match=r"does not fit beside distractors 2: .* room for 4 tiles"):
+        data.canvases(*blocks, *TABLE, size=(16, 12), distractors=2)
+    with pytest.raises(ValueError, match="distractors is 1, but tiles of 4×3 cannot be cut"):
+        data.lay_out(blocks[1], *TABLE, tile=(4, 3), size=(16, 12), distractors=1)
+
+
 # Data sets
 
 
@@ -288,6 +370,93 @@ def test_tiles_are_averaged_down():
     top, left, h, w = made.layout.boxes[0, 0].tolist()
     tile = source[made.layout.tiles[0, 0]].double().view(4, 2, 4, 2).mean((1, 3))
     assert torch.equal(made.images[0, 0, top : top + h, left : left + w], tile.round().byte())
+
+
+# Long-tailed label sets
+
+
+@pytest.mark.parametrize("rate", [0, 50, 100])
+def test_the_dial_leaves_class_counts_and_groups_as_they_are(rate):
+    options = data.CANVAS_PRESETS["canvas-digits"][f"head-tail-{rate}"]
+    made = data.load_canvases("canvas-digits", options=options)
+    labels = made["train"].layout.labels
+    found = data.label_statistics(labels)
+    assert set(found.sizes.nonzero()[:, 0].tolist()) == {2}
+    expected = 50 ** -torch.linspace(0, 1, 10).double()
+    expected *= 800 / expected.sum()
+    assert (found.class_counts - expected).abs().max() <= 3
+    assert (found.head, found.tail) == ((0, 1, 2), (7, 8, 9))
+    assert abs(found.tail_images_with_head - rate / 100 * found.tail_images) <= 1
+    test = made["test"].layout.labels  # all pairs alike, whatever the dial says
+    assert {int(n) for n in data.tabulate(test).counts} == {4, 5}
+
+
+def test_test_canvases_may_be_long_tailed_too():
+    options = {**data.CANVAS_PRESETS["canvas-digits"]["head-tail-100"], "test_ratios": "training"}
+    made = data.load_canvases("canvas-digits", options=options)["test"].layout.labels
+    assert (
+        data.label_statistics(made, train_counts=[100] * 3 + [50] * 4 + [9] * 3).head_tail_rate == 1
+    )
+
+
+def test_label_sets_of_voc_lt_keep_their_proportions():
+    info = data.info("canvas-cifar100-coarse")
+    assert (info.shape, info.num_classes) == ((3, 64, 64), 20)
+    table = info.train_supports
+    voc = data.tabulate(data.label_list("voc-lt").labels)
+    published = {tuple(s.tolist()): int(n) for s, n in zip(*voc, strict=True)}
+    for support, count in zip(*table, strict=True):
+        assert abs(int(count) - 2000 / 1142 * published[tuple(support.tolist())]) < 1
+    counts = (table.supports * table.counts[:, None]).sum(0)
+    expected = 2000 / 1142 * (voc.supports * voc.counts[:, None]).sum(0)
+    rare = expected < 20
+    assert (counts - expected)[rare].abs().max() <= 2
+    labels = table.supports.repeat_interleave(table.counts, dim=0)
+    assert data.label_statistics(labels).head_tail_rate == 1  # as of the published list
+    assert info.train_per_class == (int(counts.min()), int(counts.max()))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        (
+            "canvas-digits",
+            {"label_sets": "voc-lt", "test_ratios": "natural"},
+            "has 20 classes, but",
+        ),
+        ("canvas-digits", {"head_tail": 0.5}, "head_tail is 0.5, but label_sets is 'counted', so"),
+        (
+            "canvas-digits",
+            {"label_sets": "long-tailed", "single": 5},
+            "single is 5, but label_sets is 'long-tailed', so nothing depends on it: expected 78",
+        ),
+        ("canvas-digits", {"test_ratios": "natural"}, "'natural', but label_sets is 'counted'"),
+        ("canvas-cifar100-coarse", {"test_ratios": "balanced"}, "expected natural or training"),
+        ("canvas-cifar100-coarse", {"canvases": 30}, "class 0 would be on no canvas for"),
+        ("canvas-cifar100-coarse", {"head_tail": 1.5}, "head_tail is 1.5, expected 0 to 1"),
+        ("canvas-cifar100-coarse", {"distractors": 11}, "does not fit beside distractors 11"),
+        (
+            "canvas-digits",
+            {"label_sets": "long-tailed", "label_ratio": 1},
+            "classes have 400 to 400, expected some with at least 100",
+        ),
+        (
+            "canvas-digits",
+            {"label_sets": "long-tailed", "labels": 3, "label_ratio": 400},
+            "labels 3, label_ratio 400 and head_tail 1.0: shares has 1.46",
+        ),
+    ],
+)
+def test_label_sets_that_cannot_be_are_refused_by_name(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        data.info(name, options)
+
+
+def test_options_that_came_later_leave_ids_alone():
+    run = RunConfig(dataset="canvas-digits", loss="pal", **FIELDS)
+    spelt = run.replace(dataset_options={"distractors": 0, "label_sets": "counted", "shrink": 1})
+    assert spelt.id == run.id
+    assert run.replace(dataset_options={"distractors": 1}).id != run.id
 
 
 @pytest.mark.parametrize(

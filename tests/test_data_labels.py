@@ -240,6 +240,62 @@ def test_shares_that_sizes_do_not_allow_name_the_nearest():
         data.fit_supports(10, [0.6, 0.6], {1: 1.0})
 
 
+LONG = 60 ** -torch.linspace(0, 1, 8).double()  # eight classes, two labels an image
+SHARES = 2 * LONG / LONG.sum()
+HEAD, TAIL = (0, 1, 2), (5, 6, 7)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("count", [300, 5000])
+def test_head_and_tail_stand_together_as_often_as_asked_for(rate, count):
+    """Of the tail's images those with a head label are right to ½, and all to 1."""
+    together = data.HeadTail(rate, HEAD, TAIL)
+    table = data.fit_supports(count, SHARES, {2: 1.0}, head_tail=together)
+    in_tail = table.supports[:, TAIL].any(1)
+    in_both = in_tail & table.supports[:, HEAD].any(1)
+    images, both = int(table.counts[in_tail].sum()), int(table.counts[in_both].sum())
+    assert abs(both - rate * images) <= 0.5 + rate
+    if rate in (0, 1):
+        assert both == rate * images
+    counts = (table.supports * table.counts[:, None]).sum(0)
+    assert (counts - count * SHARES).abs().max() <= 6  # one of 28 sets each
+    assert int(table.counts.sum()) == count
+
+
+def test_with_a_rate_the_entropy_is_the_largest_too():
+    """log p = Σ a_k, plus a number for tail and one for tail with head: 19 sets for 10 numbers."""
+    together = data.HeadTail(0.4, HEAD, TAIL)
+    table = data.fit_supports(10**9, SHARES, {2: 1.0}, head_tail=together)
+    in_tail = table.supports[:, TAIL].any(1)
+    in_both = in_tail & table.supports[:, HEAD].any(1)
+    features = torch.cat([table.supports, in_tail[:, None], in_both[:, None]], dim=1).double()
+    logs = table.counts.double().log()
+    rest = logs - features @ torch.linalg.lstsq(features, logs[:, None]).solution[:, 0]
+    assert len(table.counts) == 28
+    assert rest.abs().max() < 1e-5  # counts of at least 10⁵ are rounded
+
+
+def test_a_rate_that_shares_do_not_allow_names_the_nearest():
+    """One label an image: nobody of the tail has a label of the head."""
+    with pytest.raises(data.InfeasibleError, match="label sets of 1 labels"):
+        data.fit_supports(10, [0.5, 0.3, 0.2], {1: 1.0}, head_tail=data.HeadTail(1.0, (0,), (2,)))
+
+
+@pytest.mark.parametrize(
+    ("head_tail", "message"),
+    [
+        ((1.5, (0,), (1,)), "rate is 1.5, expected 0 to 1"),
+        ((math.nan, (0,), (1,)), "rate is nan, expected 0 to 1"),
+        ((1.0, (), (1,)), r"head is \[\], expected some of the classes 0 to 1"),
+        ((1.0, (0,), (2,)), r"tail is \[2\], expected some of the classes 0 to 1"),
+        ((1.0, (0, 1), (1,)), "head and tail both have class 1"),
+    ],
+)
+def test_head_and_tail_that_are_none_are_refused(head_tail, message):
+    with pytest.raises(ValueError, match=message):
+        data.fit_supports(9, [0.5, 0.5], 2, head_tail=data.HeadTail(*head_tail))
+
+
 @pytest.mark.parametrize(
     ("shares", "sizes", "message"),
     [

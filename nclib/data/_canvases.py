@@ -9,9 +9,13 @@ for the rows of a batch.
 Tiles of a class are taken from a shuffled list of its images, which is shuffled anew when it has
 been used up: no image is used a second time before each of its class has been used once.
 
+A canvas may show distractors besides: tiles without a label, images cut into 4×4 blocks that stand
+in a random order, so that they have the colours and the edges of things and show none.
+
 Source: the placements are those of the sets ML-MNIST and ML-CIFAR10 of Li et al. (2023), "Neural
 collapse in multi-label learning with pick-all-label loss", and two more. There, the images of each
-class and each pair are drawn anew, so that single canvases and pairs may share images.
+class and each pair are drawn anew, so that single canvases and pairs may share images. Distractors:
+cluttered MNIST of Mnih et al. (2014), "Recurrent models of visual attention", has pieces of images.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor
 
 from nclib import _check
@@ -33,14 +37,15 @@ PLACEMENTS = ("corners", "wrapped-corners", "grid", "free")
 _CORNERS = ((0, 0), (1, 1), (0, 1), (1, 0))  # opposite ones first; 1: at the end of the axis
 _ROUNDS = 20  # in which free places are drawn anew
 _CHUNK = 2048  # canvases placed or painted at once
+_ORDERS = 64  # of a distractor's blocks, of 1,024 that are drawn
 
 
 @dataclass(frozen=True)
 class Layout:
     """Which tile stands where on each canvas.
 
-    Tiles of a canvas are in the order of its labels; where a canvas has fewer than M, its last
-    tiles and boxes are −1.
+    Tiles of a canvas are in the order of its labels, and then its distractors; where a canvas has
+    fewer than M, its last tiles and boxes are −1.
 
     Attributes:
         size: height and width of a canvas.
@@ -57,6 +62,43 @@ class Layout:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def label_boxes(self) -> Int64[Tensor, "N K 4"]:
+        """The box of the tile of each label; −1 where a canvas does not show the class."""
+        boxes = torch.full((*self.labels.shape, 4), -1)
+        canvas, classes = self.labels.nonzero(as_tuple=True)
+        slot = self.labels.cumsum(1)[canvas, classes] - 1
+        boxes[canvas, classes] = self.boxes[canvas, slot]
+        return boxes
+
+    def label_cover(self, grid: tuple[int, int]) -> Float32[Tensor, "N K rows columns"]:
+        """The share of each cell of a grid over the canvas that the tile of a label covers.
+
+        What stands before a tile does not count. An attention map's weight on a label's tile is the
+        sum of its entries times these.
+
+        Args:
+            grid: rows and columns, as of an attention map; they divide height and width.
+
+        Raises:
+            ValueError: if they do not.
+
+        >>> layout = lay_out(
+        ...     torch.arange(2), [[0, 1]], [1], tile=(2, 2), size=(4, 4), placement="corners"
+        ... )
+        >>> layout.label_cover((2, 2)).sum((0, 2, 3))  # no tile of class 0, a whole cell of class 1
+        tensor([0., 1.])
+        """
+        shares = []
+        for axis, (cells, pixels) in enumerate(zip(grid, self.size, strict=True)):
+            _check.whole("grid", cells, least=1)
+            if pixels % cells:
+                raise ValueError(f"grid is {grid}, expected divisors of {self.size}")
+            begin, extent = self.label_boxes[..., axis, None], self.label_boxes[..., 2 + axis, None]
+            covered = (torch.arange(pixels) - begin) % pixels < extent  # an extent of −1 has none
+            shares.append(covered.unflatten(2, (cells, -1)).float().mean(3))
+        return shares[0][..., :, None] * shares[1][..., None, :]
 
 
 class Canvases(NamedTuple):
@@ -102,6 +144,8 @@ def lay_out(
     size: tuple[int, int],
     placement: str = "free",
     shift: int = 0,
+    distractors: int = 0,
+    shrink: int = 1,
     seed: int = 0,
 ) -> Layout:
     r"""Draw which tile stands where: the same on every device.
@@ -122,10 +166,13 @@ def lay_out(
         supports: (S, K) zeros and ones, the label sets. A class that no support has is on no
             canvas; its column of the layout's labels is empty.
         counts: canvases of each label set.
-        tile: height and width of the source images.
+        tile: height and width of the tiles, to which :func:`paint` averages the source images down.
         size: height and width of a canvas.
         placement: one of ``PLACEMENTS``.
         shift: pixels, for the corners alone.
+        distractors: tiles without a label on each canvas, of any images.
+        shrink: each tile is smaller by a random whole factor from 1 to this, among those that
+            divide its sides; it then stands at random within the place that it would have filled.
         seed: of every draw.
 
     Returns:
@@ -147,17 +194,24 @@ def lay_out(
     labels = _check.class_ids("labels", labels).cpu()
     table = support_table(supports, counts)
     _check_images(labels, table)
-    check_fit(table, tile, size, placement, shift)
+    check_fit(table, tile, size, placement, shift, distractors)
+    _check.whole("shrink", shrink, least=1)
     draws = torch.Generator().manual_seed(seed)
     rows = table.supports.repeat_interleave(table.counts, dim=0)
-    sizes = rows.sum(1)
+    sizes = rows.sum(1) + distractors
     most = int(sizes.max())
     canvas, classes = rows.nonzero(as_tuple=True)
     slot = rows.cumsum(1)[canvas, classes] - 1
     tiles = torch.full((len(rows), most), -1)
     tiles[canvas, slot] = _take(labels, classes, draws)
+    if distractors:
+        slots = rows.sum(1, keepdim=True) + torch.arange(distractors)
+        tiles.scatter_(1, slots, torch.randint(len(labels), slots.shape, generator=draws))
     corners = _place(placement, sizes, most, tile, size, shift, draws)
-    boxes = torch.cat([corners, torch.tensor(tile).expand_as(corners)], dim=2)
+    extents = torch.tensor(tile).expand_as(corners)
+    if shrink > 1:
+        corners, extents = _shrunk(corners, tile, size, shrink, draws)
+    boxes = torch.cat([corners, extents], dim=2)
     boxes[tiles < 0] = -1
     return Layout(size, rows, tiles, boxes)
 
@@ -168,32 +222,40 @@ def paint(
     """The pixels of a layout, on the device of the images.
 
     Args:
-        images: the source images that the layout's tiles are.
+        images: the source images that the layout's tiles are; larger ones are averaged down.
         layout: of :func:`lay_out`.
         rows: which canvases; None: all.
 
     Raises:
         TypeError: if the images are not uint8.
-        ValueError: if they are of another size than the layout's tiles.
+        ValueError: if their sides are no multiple of those of the layout's tiles.
     """
     images = _check.integers("images", images)
     if images.dtype != torch.uint8:
         raise TypeError(f"images must be uint8, got {images.dtype}")
     chosen = torch.arange(len(layout)) if rows is None else rows.cpu()
-    height, width = images.shape[2:]
-    present = layout.tiles >= 0
-    if (layout.boxes[present][:, 2:] != torch.tensor([height, width])).any():
-        tile = tuple(layout.boxes[0, 0, 2:].tolist())
-        raise ValueError(f"images are {height}×{width}, but the layout has tiles of {tile}")
+    device = images.device
     canvases = images.new_zeros(len(chosen), images.shape[1], *layout.size)
     for start in range(0, len(chosen), _CHUNK):
         part = chosen[start : start + _CHUNK]
-        for slot in range(layout.tiles.shape[1]):
-            shown = present[part, slot].nonzero()[:, 0]
-            if len(shown):
-                boxes = layout.boxes[part[shown], slot].to(images.device)
-                source = images[layout.tiles[part[shown], slot].to(images.device)]
-                _draw(canvases, start + shown.to(images.device), source, boxes)
+        tiles, boxes, labels = layout.tiles[part], layout.boxes[part], layout.labels[part].sum(1)
+        for extent in _extents(images, boxes[tiles >= 0]):
+            fits = (boxes[..., 2:] == torch.tensor(extent)).all(2)
+            for slot in range(tiles.shape[1]):
+                shown = fits[:, slot].nonzero()[:, 0]
+                if len(shown):
+                    source = images[tiles[shown, slot].to(device)]
+                    blurred = (labels[shown] <= slot).nonzero()[:, 0]
+                    if len(blurred):
+                        source[blurred.to(device)] = _scrambled(
+                            source[blurred.to(device)], tiles[shown[blurred], slot]
+                        )
+                    _draw(
+                        canvases,
+                        start + shown.to(device),
+                        _averaged(source, extent),
+                        boxes[shown, slot].to(device),
+                    )
     return canvases
 
 
@@ -204,8 +266,11 @@ def canvases(
     counts: Any,
     *,
     size: tuple[int, int],
+    tile: tuple[int, int] | None = None,
     placement: str = "free",
     shift: int = 0,
+    distractors: int = 0,
+    shrink: int = 1,
     seed: int = 0,
 ) -> Canvases:
     """Canvases of any single-label set: :func:`lay_out`, then :func:`paint`.
@@ -216,8 +281,11 @@ def canvases(
         supports: (S, K) zeros and ones, the label sets.
         counts: canvases of each label set.
         size: height and width of a canvas.
+        tile: height and width of a tile; None: those of the images.
         placement: one of ``PLACEMENTS``.
         shift: pixels by which tiles in corners are moved.
+        distractors: tiles without a label on each canvas.
+        shrink: largest factor by which a tile is smaller.
         seed: of every draw; the device changes nothing.
 
     Raises:
@@ -236,15 +304,16 @@ def canvases(
             f"images must have shape ({len(labels)}, C, H, W), as many as labels, "
             f"got {tuple(images.shape)}"
         )
-    tile = (images.shape[2], images.shape[3])
     layout = lay_out(
         labels,
         supports,
         counts,
-        tile=tile,
+        tile=tile or (images.shape[2], images.shape[3]),
         size=size,
         placement=placement,
         shift=shift,
+        distractors=distractors,
+        shrink=shrink,
         seed=seed,
     )
     return Canvases(paint(images, layout), layout)
@@ -261,7 +330,12 @@ def _check_images(labels: Tensor, table: SupportTable) -> None:
 
 
 def check_fit(
-    table: SupportTable, tile: tuple[int, int], size: tuple[int, int], placement: str, shift: int
+    table: SupportTable,
+    tile: tuple[int, int],
+    size: tuple[int, int],
+    placement: str,
+    shift: int,
+    distractors: int,
 ) -> None:
     """Refuse what :func:`lay_out` cannot place."""
     if placement not in PLACEMENTS:
@@ -275,15 +349,22 @@ def check_fit(
     room = min(whole - part for whole, part in zip(size, tile, strict=True))
     if placement == "corners" and shift > max(room, 0):
         raise ValueError(f"shift is {shift}, expected at most {room}, the room beside a tile")
+    _check.whole("distractors", distractors, least=0)
+    if distractors and (tile[0] % 2 or tile[1] % 2):
+        raise ValueError(
+            f"distractors is {distractors}, but tiles of {tile[0]}×{tile[1]} cannot be cut into "
+            f"blocks: expected even sides"
+        )
     down, across = size[0] // tile[0], size[1] // tile[1]
     most = down * across
     if placement.endswith("corners"):
         most = min(most, 2 if min(down, across) < 2 else 4)
     largest = table.supports[int(table.supports.sum(1).argmax())]
-    if largest.sum() > most:
+    if largest.sum() + distractors > most:
+        beside = f" beside distractors {distractors}" if distractors else ""
         raise ValueError(
-            f"label set {label_set(largest)} does not fit: placement {placement!r} has room for "
-            f"{most} tiles of {tile[0]}×{tile[1]} on a canvas of {size[0]}×{size[1]}"
+            f"label set {label_set(largest)} does not fit{beside}: placement {placement!r} has "
+            f"room for {most} tiles of {tile[0]}×{tile[1]} on a canvas of {size[0]}×{size[1]}"
         )
 
 
@@ -384,6 +465,64 @@ def _pushed_apart(
     canvas = torch.arange(count)[:, None]
     gaps = torch.stack([lower[canvas, row], right[canvas, row, column]], dim=2)
     return corner + gaps
+
+
+def _shrunk(
+    corners: Int64[Tensor, "N M 2"],
+    tile: tuple[int, int],
+    size: tuple[int, int],
+    shrink: int,
+    draws: torch.Generator,
+) -> tuple[Int64[Tensor, "N M 2"], Int64[Tensor, "N M 2"]]:
+    """Corners and extents of tiles of random scale, each within the place of a whole one."""
+    factors = torch.tensor(
+        [factor for factor in range(1, shrink + 1) if not (tile[0] % factor or tile[1] % factor)]
+    )
+    chosen = torch.randint(len(factors), corners.shape[:2], generator=draws)
+    extents = torch.tensor(tile) // factors[chosen][..., None]
+    room = torch.tensor(tile) - extents + 1
+    inwards = (torch.rand(corners.shape, generator=draws, dtype=torch.float64) * room).long()
+    return (corners + inwards) % torch.tensor(size), extents
+
+
+def _extents(
+    images: UInt8[Tensor, "n C h w"], boxes: Int64[Tensor, "T 4"]
+) -> list[tuple[int, int]]:
+    """The sizes of these tiles, to which the images can be averaged down."""
+    height, width = images.shape[2:]
+    extents = sorted({(h, w) for h, w in boxes[:, 2:].unique(dim=0).tolist()})
+    for h, w in extents:
+        if height % h or width % w or height // h != width // w:
+            raise ValueError(f"images are {height}×{width}, but the layout has tiles of {(h, w)}")
+    return extents
+
+
+def _averaged(
+    images: UInt8[Tensor, "B C h w"], extent: tuple[int, int]
+) -> UInt8[Tensor, "B C s t"]:
+    """Images averaged down to a smaller size, whose sides divide theirs."""
+    if images.shape[2:] == extent:
+        return images
+    parts = images.float().unflatten(3, (extent[1], -1)).unflatten(2, (extent[0], -1))
+    return parts.mean((3, 5)).round().to(torch.uint8)
+
+
+def _scrambled(
+    images: UInt8[Tensor, "B C h w"], numbers: Int64[Tensor, " B"]
+) -> UInt8[Tensor, "B C h w"]:
+    """Images cut into 4×4 blocks (2×2 where a side is no multiple of 4), each at another place.
+
+    The number of an image says at which: the same on every canvas and device.
+    """
+    parts = 4 if images.shape[2] % 4 == images.shape[3] % 4 == 0 else 2
+    draws = torch.Generator().manual_seed(0)
+    orders = torch.rand(1024, parts * parts, generator=draws).argsort(1)
+    orders = orders[(orders != torch.arange(parts * parts)).all(1)]
+    order = orders[numbers % _ORDERS].to(images.device)[:, None, :, None, None]
+    blocks = images.unflatten(3, (parts, -1)).unflatten(2, (parts, -1)).transpose(3, 4)
+    flat = blocks.flatten(2, 3)  # (B, C, blocks, rows, columns)
+    moved = flat.gather(2, order.expand_as(flat)).unflatten(2, (parts, parts))
+    return moved.transpose(3, 4).reshape(images.shape)
 
 
 def _draw(

@@ -1,10 +1,13 @@
-"""CIFAR-10 and CIFAR-100 in their original files (A. Krizhevsky, 2009), read with numpy alone."""
+"""CIFAR-10 and CIFAR-100 in their original files (A. Krizhevsky, 2009), read with numpy alone.
+
+CIFAR-100 has 100 classes, five in each of 20 superclasses.
+"""
 
 from __future__ import annotations
 
 import pickle
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +54,7 @@ CIFAR100 = CifarFiles(
     train={"train": "16019d7e3df5f24257cddd939b257f8d"},
     test={"test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},
 )
+CIFAR100_COARSE = replace(CIFAR100, name="cifar100-coarse", label_key=b"coarse_labels")
 
 
 def missing(files: CifarFiles, root: Path | None = None) -> list[Path]:

@@ -1,16 +1,18 @@
 r"""A table of label sets from a label distribution: shares of classes, of pairs, of sizes.
 
 Among all distributions over label sets with the given shares the one of largest entropy is taken:
-:math:`p_S \propto \exp(\sum_{k \in S} a_k + \sum_{k < l \in S} b_{kl} + c_{|S|})`, an Ising model.
-Whether there is any is decided first, by a linear program.
+:math:`p_S \propto \exp(\sum_{k \in S} a_k + \sum_{k < l \in S} b_{kl} + c_{|S|})`, an Ising model;
+where the share of tail images with a head label is given too, one more number for the sets with a
+tail label, and one for those of them with a head label. Whether there is any is decided first, by
+a linear program.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import comb
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +25,14 @@ from nclib.data._supports import SupportTable, support_table
 _MOST = 50_000  # label sets
 _EXACT = 1e-9  # the fit ends when shares are met within this
 _ROUNDING = 1e-6  # shares are what was asked for within this: they may come in float32
+
+
+class HeadTail(NamedTuple):
+    """How often images with a tail label have a head label too."""
+
+    rate: float  #: Share of the images with a label of the tail that have one of the head, 0 to 1.
+    head: Sequence[int]
+    tail: Sequence[int]
 
 
 class InfeasibleError(ValueError):
@@ -38,7 +48,13 @@ class InfeasibleError(ValueError):
         self.nearest = nearest
 
 
-def fit_supports(num_samples: int, shares: Any, sizes: Mapping[int, float] | int) -> SupportTable:
+def fit_supports(
+    num_samples: int,
+    shares: Any,
+    sizes: Mapping[int, float] | int,
+    *,
+    head_tail: HeadTail | None = None,
+) -> SupportTable:
     r"""The table of a label distribution.
 
     Args:
@@ -47,18 +63,24 @@ def fit_supports(num_samples: int, shares: Any, sizes: Mapping[int, float] | int
             two classes (co-occurrence), with the classes' own shares on the diagonal.
         sizes: share of the images with m labels, by m, with sum 1; or a number: any sizes from 1 to
             that.
+        head_tail: the co-occurrence of head and tail, beside the shares; None: what follows from
+            them.
 
     Returns:
         Label sets with positive counts that sum to N. The shares times N are rounded along the
         table, sizes ascending and lexicographic within one, so that every sum of counts from the
         first on is right to ½: those of sizes to 1, and others are met as well as rounding lets
-        them.
+        them. With ``head_tail`` the sets with labels of tail and head come first in this, then
+        others with a tail label, then the rest, and in each of the three those with the same last
+        label stand together: the images of the first two are right to ½ and to 1, and rates 0 and 1
+        exactly.
 
     Raises:
         InfeasibleError: (a ValueError) if no distribution has these shares; the message names what
             is changed most in the nearest one that there is.
         ValueError: if shares are not in [0, 1] or not symmetric, sizes are not in 1 .. K or their
-            shares do not sum to 1, or there are more than 50,000 label sets.
+            shares do not sum to 1, there are more than 50,000 label sets, the rate is not in
+            [0, 1], or head and tail are empty, share a class or have one that is not in 0 .. K − 1.
 
     Source: Jaynes (1957) for the largest entropy. That not every matrix of co-occurrence can be:
     Pitowsky (1989), the correlation polytope.
@@ -85,15 +107,25 @@ def fit_supports(num_samples: int, shares: Any, sizes: Mapping[int, float] | int
         supports[row, list(labels)] = 1
     moments, aims, entries = _moments(supports, target)
     fixed, fixed_aims = _fixed(supports.sum(1), sizes)
+    order = np.arange(len(sets))
+    if head_tail is not None:
+        in_tail, in_both = _of_tail(supports, head_tail)
+        # Never negative at rates 0 and 1: the sets that they exclude are those where it is not 0.
+        excess = in_tail - in_both if head_tail.rate == 1 else in_both - head_tail.rate * in_tail
+        fixed, fixed_aims = np.vstack([fixed, excess]), np.append(fixed_aims, 0.0)
+        last = np.array([labels[-1] for labels in sets])
+        order = np.lexsort((order, last, -in_tail, -in_both))
     some = _nearest(moments, aims, fixed, fixed_aims)
     _check_met(moments @ some, aims, entries, target, list(of_size))
     features = np.vstack([fixed, moments])
     aims = features @ some  # which are met exactly
-    possible = ~(features[aims < _EXACT] > 0).any(0)
+    excluding = (aims < _EXACT) & (features >= 0).all(1)
+    possible = ~(features[excluding] > 0).any(0)
     probabilities = np.zeros(len(sets))
     probabilities[possible] = _largest_entropy(features[:, possible], aims)
-    edges = np.floor(num_samples * probabilities.cumsum() + 0.5)
-    counts = np.diff(edges, prepend=0.0).astype(np.int64)
+    edges = np.floor(num_samples * probabilities[order].cumsum() + 0.5)
+    counts = np.empty(len(sets), dtype=np.int64)
+    counts[order] = np.diff(edges, prepend=0.0)
     return support_table(torch.from_numpy(supports), torch.from_numpy(counts))
 
 
@@ -148,6 +180,24 @@ def _fixed(sizes_of: np.ndarray, sizes: Mapping[int, float] | int) -> tuple[np.n
         return np.ones((1, len(sizes_of))), np.ones(1)
     ordered = sorted(sizes)
     return np.stack([sizes_of == m for m in ordered]) * 1.0, np.array([sizes[m] for m in ordered])
+
+
+def _of_tail(supports: np.ndarray, head_tail: HeadTail) -> tuple[np.ndarray, np.ndarray]:
+    """1 for the label sets with a label of the tail, and for those with one of the head too."""
+    rate, head, tail = head_tail
+    if not 0 <= rate <= 1:
+        raise ValueError(f"rate is {rate}, expected 0 to 1")
+    for name, classes in (("head", head), ("tail", tail)):
+        outside = [k for k in classes if not 0 <= k < supports.shape[1]]
+        if outside or not classes:
+            raise ValueError(
+                f"{name} is {list(classes)}, expected some of the classes 0 to "
+                f"{supports.shape[1] - 1}"
+            )
+    if both := set(head) & set(tail):
+        raise ValueError(f"head and tail both have class {min(both)}, expected it in one of them")
+    in_tail, in_head = (supports[:, list(classes)].max(1) for classes in (tail, head))
+    return in_tail, in_tail * in_head
 
 
 def _nearest(

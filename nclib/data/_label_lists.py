@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from nclib._names import unknown
-from nclib.data._files import check_blob
+from nclib.data._files import DataError, check_blob
 
 _FOLDER = Path(__file__).parent / "lists" / "multilabel"
 
@@ -92,15 +93,64 @@ def label_list(name: str, split: str = "train") -> LabelList:
     entry = LABEL_LISTS[name]
     packed = entry.path.read_bytes()
     check_blob(str(entry.path), packed, entry.blob)
-    lines = gzip.decompress(packed).decode().splitlines()
-    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
-    splits = sorted({row["split"] for row in rows}, reverse=True)
+    splits = parse_lists(entry.title, str(entry.path), gzip.decompress(packed).decode())
     if split not in splits:
         raise ValueError(f"split is {split!r}, expected one of {', '.join(splits)} of {name}")
-    rows = [row for row in rows if row["split"] == split]
-    (names,) = (line for line in lines if line.startswith("# classes: "))
-    classes = tuple(names.removeprefix("# classes: ").split(","))
-    labels = torch.zeros(len(rows), len(classes), dtype=torch.bool)
-    for image, row in enumerate(rows):
-        labels[image, [int(k) for k in row["labels"].split()]] = True
-    return LabelList(entry.title, classes, tuple(row["image"] for row in rows), labels)
+    return splits[split]
+
+
+def parse_lists(title: str, what: str, text: str) -> dict[str, LabelList]:
+    """The lists of all splits, from the form in which they ship: training first.
+
+    A line ``# classes: NAME,NAME`` names the classes; after a header, each line has a split, an
+    image, and the numbers of its classes with spaces between them.
+
+    Raises:
+        DataError: if there is no such line or header, a number is none of a class, or an image
+            stands twice in a split; the message names the image.
+    """
+    lines = text.splitlines()
+    names = [line.partition(":")[2] for line in lines if line.startswith("# classes:")]
+    rows = [row for row in csv.reader(line for line in lines if not line.startswith("#")) if row]
+    if len(names) != 1 or not rows or rows[0] != ["split", "image", "labels"]:
+        raise DataError(
+            f"{what} is no label list: expected a line '# classes: NAME,NAME' and the header "
+            f"split,image,labels"
+        )
+    classes = tuple(name.strip() for name in names[0].split(","))
+    by_split: dict[str, dict[str, list[int]]] = {}
+    for split, image, numbers in rows[1:]:
+        images = by_split.setdefault(split, {})
+        if image in images:
+            raise DataError(f"{what} has image {image} twice in split {split}")
+        images[image] = class_numbers(f"{what}: image {image}", numbers.split(), len(classes))
+    return {
+        split: LabelList(
+            title, classes, tuple(by_split[split]), multi_hot(by_split[split], classes)
+        )
+        for split in sorted(by_split, reverse=True)
+    }
+
+
+def class_numbers(what: str, numbers: Iterable[str | int], num_classes: int) -> list[int]:
+    """Numbers of classes, checked.
+
+    Raises:
+        DataError: if one is not in 0 .. K − 1; the message names what has it.
+    """
+    checked = []
+    for number in numbers:
+        label = int(number) if str(number).isdecimal() else -1
+        if not 0 <= label < num_classes:
+            raise DataError(f"{what} has label {number}, expected 0 to {num_classes - 1}")
+        checked.append(label)
+    return checked
+
+
+def multi_hot(labels: Mapping[str, Iterable[int]], classes: Sequence[str]) -> Bool[Tensor, "N K"]:
+    """A row of truth values an image."""
+    rows = [row for row, numbers in enumerate(labels.values()) for _ in numbers]
+    columns = [number for numbers in labels.values() for number in numbers]
+    hot = torch.zeros(len(labels), len(classes), dtype=torch.bool)
+    hot[torch.tensor(rows, dtype=torch.int64), torch.tensor(columns, dtype=torch.int64)] = True
+    return hot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -59,21 +60,33 @@ _CIFAR10 = DatasetInfo(
     usual=_CIFAR,
 )
 
+_CIFAR100 = DatasetInfo(
+    name="cifar100",
+    title="CIFAR-100",
+    num_classes=100,
+    shape=(3, 32, 32),
+    train_per_class=(500, 500),
+    pixels=Statistics((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+    read=lambda root: _cifar.read(_cifar.CIFAR100, root),
+    usual=_CIFAR,
+)
+
+_CIFAR100_COARSE = replace(
+    _CIFAR100,
+    name="cifar100-coarse",
+    title="CIFAR-100's superclasses",
+    num_classes=20,
+    train_per_class=(2500, 2500),
+    read=lambda root: _cifar.read(_cifar.CIFAR100_COARSE, root),
+)
+
 DATASETS = {
     data.name: data
     for data in (
         _DIGITS,
         _CIFAR10,
-        DatasetInfo(
-            name="cifar100",
-            title="CIFAR-100",
-            num_classes=100,
-            shape=(3, 32, 32),
-            train_per_class=(500, 500),
-            pixels=Statistics((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
-            read=lambda root: _cifar.read(_cifar.CIFAR100, root),
-            usual=_CIFAR,
-        ),
+        _CIFAR100,
+        _CIFAR100_COARSE,
         DatasetInfo(
             name="imagenet-lt",
             title="ImageNet-LT",
@@ -102,6 +115,14 @@ DATASETS = {
             test_pair=50,
             placement="corners",
             shift=7,
+        ),
+        canvas_set(
+            _CIFAR100_COARSE,
+            "canvases of CIFAR-100's superclasses",
+            label_sets="voc-lt",
+            test_ratios="natural",
+            tile=16,
+            placement="free",
         ),
     )
 }
@@ -203,10 +224,27 @@ def load_canvases(
       up to 1 pixel of 8 (6 of 28 there);
     - ``tile``: side of a tile, to which images are averaged down; it divides theirs;
     - ``height``, ``width``: of a canvas; by default twice the side of an image;
-    - ``canvas_seed``: of all draws for training; the test split has the next one.
+    - ``canvas_seed``: of all draws for training; the test split has the next one;
+    - ``distractors`` and ``shrink``: tiles without a label on each canvas, and the largest factor
+      by which a tile is smaller, as :func:`lay_out` says.
+
+    Label sets come from ``label_sets``: ``counted``, by the numbers above, unless it is
+
+    - ``long-tailed``: ``canvases`` for training and ``test_canvases``, each with ``labels`` labels.
+      Class counts fall exponentially, the largest (the first) ``label_ratio`` times the smallest,
+      and the share ``head_tail`` of the canvases with a label of the tail (fewer than 20 training
+      canvases) has one of the head (at least 100). Class counts and the number of labels do not
+      depend on this share. Otherwise the entropy is largest: :func:`fit_supports`. For testing all
+      label sets are as frequent, or ``test_ratios`` is ``training``;
+    - ``voc-lt``, for 20 classes: ``canvases`` with the label sets of VOC-LT in their proportions.
+      ``test_canvases`` have those of VOC 2012 trainval, which VOC-LT is cut from (``test_ratios``
+      is ``natural``), or VOC-LT's as well (``training``). Class k is the k-th of VOC in name alone.
+
+    The superclasses of CIFAR-100 have ``voc-lt`` unless something else is asked for: 2,000
+    canvases a split, of 64×64 pixels with tiles of 16×16 at free places.
 
     Args:
-        name: ``canvas-digits`` or ``canvas-cifar10``.
+        name: ``canvas-digits``, ``canvas-cifar10`` or ``canvas-cifar100-coarse``.
         root: folder that holds the data sets; None: ``NCLIB_DATA``, or the user's data folder.
         device: where the canvases are made.
         options: those that differ from their defaults.
@@ -221,7 +259,7 @@ def load_canvases(
     """
     entry = info(name, options)
     if entry.compose is None:
-        names = ", ".join(name for name, other in DATASETS.items() if other.compose is not None)
+        names = ", ".join(name for name, other in DATASETS.items() if other.configure is not None)
         raise ValueError(f"{name} has no canvases: expected one of {names}")
     return entry.compose(root, device)
 
