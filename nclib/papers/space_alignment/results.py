@@ -46,6 +46,16 @@ RESULTS = (
         label="thm-sa-nearest",
     ),
     Claim(
+        "book/unequal-noise",
+        "Given means and sizes of the noise, a power diagram is optimal",
+        r"With noise of size $\sigma_k$ in class $k$, $\beta\le\frac12\tau^2$ with "
+        r"$\tau=\min\|\mu_k-\mu_j\|/(\sigma_k+\sigma_j)$, attained by $w_k=\mu_k$, "
+        r"$b_k=-\frac12(\|\mu_k\|^2-\tau^2\sigma_k^2)$.",
+        (Check("random means, sizes and rivals", checks.power_diagram_is_optimal),),
+        chapter=_THEORY,
+        label="prop-sa-sizes",
+    ),
+    Claim(
         "book/simplex-misaligned",
         "A misaligned simplex: equality, room, biases",
         r"Equality in $\beta\le[\cos\varphi]_+^2K/(4(K-1))$ for $0<\varphi<90°$ iff the classifier "
@@ -63,8 +73,8 @@ RESULTS = (
     Claim(
         "book/rotation",
         "Rotations within the span",
-        r"Turned by $\varphi$ in every plane of its span, a simplex keeps at most the share "
-        r"$[\cos\varphi-\sin\varphi/\sqrt K]_+^2$; tournaments of Paley attain it.",
+        r"Turned by $\varphi$ in every plane of its span, equal biases: a simplex keeps at most "
+        r"the share $[\cos\varphi-\sin\varphi/\sqrt K]_+^2$; tournaments of Paley attain it.",
         (Check("both, $K=3$ to 19", checks.best_rotations),),
         chapter=_THEORY,
         label="thm-sa-rotation",
@@ -98,6 +108,7 @@ RESULTS = (
         r"Cross-entropy, no bias: $d_{kj}=d_{jk}\propto1/\|w_k-w_j\|$ with "
         r"$WW^\top\propto(CDC)^{1/2}$.",
         (
+            Check("its sign condition, any class sizes", checks.sign_condition),
             Check("the closed form", checks.limit_is_half_way),
             Check("certified optima come nearer to it", checks.optima_approach_the_limit),
         ),

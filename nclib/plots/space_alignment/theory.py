@@ -232,7 +232,7 @@ def imbalance(
     figure.legend(
         *right.get_legend_handles_labels(), loc="outside lower center", ncols=2, columnspacing=1
     )
-    headline(figure, "The tail's exponent falls with the ratio, and the least is zero in the end")
+    headline(figure, "Imbalance lowers the tail's exponent; with a penalty the least one vanishes")
     return figure
 
 

@@ -194,6 +194,24 @@ def nearest_mean_is_not_unique() -> Evidence:
     return at_least([gain - abs(after.overall - before.overall)], "gain of the last class", 0.5)
 
 
+def power_diagram_is_optimal() -> Evidence:
+    """The formula, and classifiers near it and far from it, none of which exceeds it."""
+    excesses = []
+    for seed in range(30):
+        k, dim = 3 + seed % 4, 1 + seed % 4
+        means, sizes = _cases.gaussian(k, dim, seed=seed), _cases.gaussian(k, seed=seed + 1).exp()
+        pairs = torch.triu_indices(k, k, 1)
+        tau = float((torch.pdist(means) / sizes[pairs].sum(0)).min())
+        bias = (tau**2 * sizes.square() - means.square().sum(1)) / 2
+        for noise in (0.0, 0.01, 0.1, 1.0):
+            change = noise * _cases.gaussian(k, dim + 1, seed=seed + 2)
+            rival = means + change[:, :-1], bias + change[:, -1]
+            reached = theory.error_exponent(means, *rival, within=sizes.square()).overall
+            excess = 2 * reached / tau**2 - 1
+            excesses.append(excess if noise else abs(excess))
+    return at_most(excesses, "excess over half the square, relative", ROUNDING)
+
+
 # --- Misalignment --------------------------------------------------------------------------------
 
 
@@ -414,6 +432,19 @@ def raw_alignment_is_perfect() -> Evidence:
         kept = counts.sqrt() > 1.01 * theta
         misfits.append(1 - float(classifier.cosines(centre=False)[kept].min()))
     return at_most(misfits, "one less the least raw cosine")
+
+
+def sign_condition() -> Evidence:
+    """Off-diagonal entries of (CDC)^{-1/2} on the contrasts, class sizes up to 1 to a million."""
+    wrong, cases = 0, 40
+    for seed in range(cases):
+        k = 3 + seed % 6
+        counts = 10 ** (6 * torch.rand(k, generator=torch.Generator().manual_seed(seed)).double())
+        centre = _cases.centring(k)
+        # The inverse of CDC on the contrasts, by an equation rather than by eigenvalues.
+        inverse = torch.linalg.solve(centre @ torch.diag(counts) @ centre + 1 / k, centre)
+        wrong += bool((_cases.root(inverse).fill_diagonal_(-1) >= 0).any())
+    return Evidence(wrong, 0, cases, "tables with an entry that is not negative")
 
 
 def limit_is_half_way() -> Evidence:
