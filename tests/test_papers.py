@@ -189,7 +189,9 @@ def test_the_paper_on_inducing_collapse_is_judged_as_its_chapters_prove() -> Non
 
 
 def test_the_abstract_on_several_labels_is_judged_as_its_chapter_proves() -> None:
-    verdicts = {c.id.partition("/")[2]: c.verdict for c in EXACT if c.paper == "multilabel-spectral"}
+    verdicts = {
+        c.id.partition("/")[2]: c.verdict for c in EXACT if c.paper == "multilabel-spectral"
+    }
     assert verdicts == {
         "assumptions": "reproduced",
         "distortions": "reproduced",
