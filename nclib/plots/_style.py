@@ -12,6 +12,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -58,13 +59,18 @@ def use_style() -> None:
             "patch.edgecolor": "w",
             "patch.force_edgecolor": True,
             "text.color": ".15",
-            **{f"{axis}tick.color": ".15" for axis in "xy"},
-            **{f"{axis}tick.major.size": 6 for axis in "xy"},
-            **{f"{axis}tick.major.width": 1.25 for axis in "xy"},
-            **{f"{axis}tick.minor.size": 4 for axis in "xy"},
-            **{f"{axis}tick.minor.width": 1 for axis in "xy"},
+            "xtick.color": ".15",
+            "ytick.color": ".15",
+            "xtick.major.size": 6,
+            "ytick.major.size": 6,
+            "xtick.major.width": 1.25,
+            "ytick.major.width": 1.25,
+            "xtick.minor.size": 4,
+            "ytick.minor.size": 4,
+            "xtick.minor.width": 1,
+            "ytick.minor.width": 1,
             # The book's own.
-            "axes.prop_cycle": mpl.cycler(color=list(PALETTE.values())),
+            "axes.prop_cycle": cycler(color=list(PALETTE.values())),
             "figure.figsize": (7.0, 3.8),
             "figure.dpi": 100,
             "savefig.dpi": 180,

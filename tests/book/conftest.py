@@ -72,6 +72,7 @@ def driver(site: Path) -> Iterator[Any]:
         "--disable-dev-shm-usage",
         "--use-angle=swiftshader",  # WebGL without a GPU
         "--enable-unsafe-swiftshader",
+        "--disable-gpu-compositing",  # only WebGL asks for that GPU, which is slow
         "--hide-scrollbars",
         "--window-size=1280,1000",
     ):
