@@ -270,6 +270,19 @@ def test_losses_of_nothing_in_particular_are_the_logistic_loss():
         torch.testing.assert_close(value, plain)
 
 
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_weights_multiply_all_entries_of_their_class(power):
+    logits, weight = numbers(6, 4), losses.inverse_frequency_weights(COUNTS, power=power)
+    shares = [n**-power for n in COUNTS]
+    shares = [4 * share / sum(shares) for share in shares]
+    expected = sum(
+        shares[k] * -math.log(sigmoid(z) if y else 1 - sigmoid(z))
+        for z, y, k in entries(logits.tolist(), TARGETS.tolist())
+    )
+    value = losses.binary_cross_entropy(logits, TARGETS, weight=weight)
+    assert value.item() == pytest.approx(expected / 6, rel=1e-12)
+
+
 def test_two_way_by_hand():
     # One positive and one negative a row: softplus(z_n − z_p), whatever the temperatures.
     logits = torch.tensor([[1.0, 3.0], [2.0, -1.0]], dtype=torch.float64)

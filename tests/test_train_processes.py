@@ -68,6 +68,19 @@ OTHERS = (
     ),
     config(
         dataset="canvas-digits",
+        dataset_options={"single": 10, "pair": 1, "height": 32, "width": 32},
+        imbalance=1,
+        method="mlc-nc",
+        method_options={"alignment_epochs": 1, "classifier": "etf-scaled-trained"},
+        embedding="trainable",
+        model="convnet",
+        width=4,
+        feature_layer="cosine-attention",
+        feature_dim=4,
+        epochs=3,
+    ),
+    config(
+        dataset="canvas-digits",
         dataset_options={"single": 20, "pair": 2},
         imbalance=1,
         method="pal",
@@ -88,11 +101,11 @@ def of_two(tmp_path_factory):
 
 def test_two_processes_measure_the_network_that_is_kept(of_two):
     """Batch norm has the statistics of a process's own images, and one process's are kept."""
-    kept = torch.load(of_two / "network6.pt", weights_only=True)["network"]
+    kept = torch.load(of_two / "network7.pt", weights_only=True)["network"]
     assert any("running_mean" in name for name in kept)
     run = Run(WITH_BATCH_NORM, None)
     run.averaged.network.load_state_dict(kept)
-    record = RunRecord.load(of_two / "record6.json")
+    record = RunRecord.load(of_two / "record7.json")
     for split, name in (("train", "class_means"), ("test", "test_class_means")):
         given = run.outputs(split)
         features, labels = given.outputs.features, given.labels

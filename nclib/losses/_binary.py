@@ -149,7 +149,7 @@ def asymmetric(
         TypeError: if logits are not floating point, or targets no tensor.
         ValueError: if shapes differ, a target is neither 0 nor 1, or an option is out of range.
 
-    Source: Ben-Baruch et al. (2021), "Asymmetric loss for multi-label classification", and its
+    Source: Ridnik et al. (2021), "Asymmetric loss for multi-label classification", and its
     released code, which stops the gradient of the powers and sums.
 
     >>> import torch

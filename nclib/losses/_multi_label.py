@@ -55,11 +55,15 @@ def pick_all_label(
 
 
 def binary_cross_entropy(
-    logits: Float[Tensor, "N K"], targets: MultiHot, *, reduction: Reduction = "sum"
+    logits: Float[Tensor, "N K"],
+    targets: MultiHot,
+    *,
+    reduction: Reduction = "sum",
+    weight: Float[Tensor, " K"] | None = None,
 ) -> Float[Tensor, ""]:
     r"""A logistic loss for each class, whether an image has its label.
 
-    .. math:: \frac1N \sum_i \sum_k \log\left(1 + e^{-t_{ik} z_{ik}}\right), \qquad
+    .. math:: \frac1N \sum_i \sum_k w_k \log\left(1 + e^{-t_{ik} z_{ik}}\right), \qquad
         t_{ik} = \pm 1
 
     with :math:`t_{ik} = 1` where image i has the label k. An image without a label is one that has
@@ -69,10 +73,12 @@ def binary_cross_entropy(
         logits: z.
         targets: multi-hot: 1 where an image has the label, else 0.
         reduction: ``sum`` over the classes, or their ``mean``, which is 1/K of it.
+        weight: w, of all entries of each class; None: 1.
 
     Raises:
         TypeError: if logits are not floating point, or targets no tensor.
-        ValueError: if shapes differ, a target is neither 0 nor 1, or ``reduction`` is unknown.
+        ValueError: if shapes differ, a target is neither 0 nor 1, a weight is negative or all are
+            0, or ``reduction`` is unknown.
 
     >>> import torch
     >>> one = torch.tensor([[0.0, 0.0]]), torch.tensor([[1, 0]])
@@ -81,7 +87,9 @@ def binary_cross_entropy(
     """
     _check_choice("reduction", reduction, get_args(Reduction))
     logits, targets = _arguments.multi_hot(logits, targets)
-    mean = functional.binary_cross_entropy_with_logits(logits, targets)
+    if weight is not None:
+        weight = _arguments.weights(weight, logits.shape[1]).to(logits)
+    mean = functional.binary_cross_entropy_with_logits(logits, targets, weight)
     return mean * logits.shape[1] if reduction == "sum" else mean
 
 

@@ -42,20 +42,22 @@ def effective_number_weights(counts: Counts, *, beta: float = 0.9999) -> Float[T
     return weights * (len(weights) / weights.sum())
 
 
-def inverse_frequency_weights(counts: Counts) -> Float[Tensor, " K"]:
-    r"""Weights :math:`w_k \propto 1/n_k` that sum to K.
+def inverse_frequency_weights(counts: Counts, *, power: float = 1.0) -> Float[Tensor, " K"]:
+    r"""Weights :math:`w_k \propto n_k^{-a}` that sum to K.
 
     Args:
         counts: training images of each class, n_k.
+        power: a.
 
     Returns:
         float64, on the device of the counts.
 
     Raises:
-        ValueError: if a count is below 1.
+        ValueError: if a count is below 1, or ``power`` is negative.
 
     >>> inverse_frequency_weights([3, 1])
     tensor([0.5000, 1.5000], dtype=torch.float64)
     """
-    weights = 1 / _check.counts(counts).double()
+    _check.number("power", power, least=0.0)
+    weights = 1 / _check.counts(counts).double() ** power
     return weights * (len(weights) / weights.sum())

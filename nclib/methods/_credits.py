@@ -245,6 +245,83 @@ _PAL_ETF = Difference(
     "dimension and layer are those of the run."
 )
 
+_OF_TABLE = Difference(
+    "Its row in the tables of long-tailed images with several labels was trained by Wu et al. with "
+    "SGD for eight epochs on 224² images; here network and schedule are those of the run."
+)
+_DB = (
+    Difference(
+        "Their images are VOC-LT and COCO-LT at 224², with a ResNet-50 and a hidden layer of 256 "
+        "units; here those of the run."
+    ),
+    Difference(
+        "Their class-aware sampler shows three images of a class in a row, in epochs that depend "
+        "on the largest class; here one in a row, in epochs of N images."
+    ),
+    Difference(
+        "Their code has μ = 0.2 and λ = 2 on COCO-LT; here, by default, VOC-LT's 0.3 and 5."
+    ),
+)
+_TWO_WAY = (
+    Difference(
+        "Kobayashi trains on MS COCO 2014 with SGD, batches of 512, and a tenth of the learning "
+        "rate below the classifier; here network and schedule are those of the run."
+    ),
+    Difference(
+        "In their code for several processes the columns are those of a process's own images; here "
+        "of the whole batch."
+    ),
+)
+_MLC_NC = (
+    Difference(
+        "The released code trains the classifier, which only starts as a simplex ETF; here, as the "
+        "paper says, it is fixed. The other is the option `classifier`."
+    ),
+    Difference(
+        "The released code has multi-head attention with queries of 768 dimensions, a linear layer "
+        "before it, and a dropout of 0.1; the paper has cosine attention. Both are feature layers "
+        "of the run, here without dropout, since a run that goes on must draw the same."
+    ),
+    Difference("The released code has β = 0.1; here, as in the paper, 0.2."),
+    Difference(
+        "The centres of the released code are means over all epochs so far; here, as in the paper, "
+        "of the last. The other is the option `centres`, which also has running means by batch."
+    ),
+    Difference(
+        "The released code divides L_FPC by the number of positive pairs; here, as equation 9, by "
+        "that of images. The other is the option `collapse_by`."
+    ),
+    Difference(
+        "The released code has five epochs of L_FLA alone first; the paper says nothing of it, and "
+        "here there are none. The other is the option `alignment_epochs`."
+    ),
+    Difference(
+        "The released code adds 1e-6 to what it takes the logarithm of; here it is at least 1e-6."
+    ),
+    Difference(
+        "Equation 13 divides the two sums by the numbers of rows and columns; here, as in the code "
+        "of both papers, by those of rows and columns that have a positive."
+    ),
+    Difference(
+        "Their class-aware epochs have the number of classes times the largest class; here N "
+        "images."
+    ),
+    Difference(
+        "They train with Adam, one cycle of the learning rate and an EMA of 0.9997 for 100 epochs, "
+        "without weight decay of biases and scales; here schedule and optimiser are the run's."
+    ),
+    Difference(
+        "They report the best epoch on the test images, and flip those at random; here the last, "
+        "and no flips."
+    ),
+    Difference(
+        "Ablations are options: α = 0 leaves out the alignment, β = 0 the collapse, and "
+        "`classifier` `class-wise` the fixed classifier and the concatenation. Without L_FPC the "
+        "paper also leaves out the projection, it seems; here it stays."
+    ),
+)
+
+_MLCNC, _WU, _RIDNIK = "tao2025mlcnc", "wu2020distribution", "ridnik2021asymmetric"
 _LIU, _CAO, _CUI = "liu2023inducing", "cao2019learning", "cui2019class"
 _LI, _MENON = "li2024multilabel", "menon2019multilabel"
 _CREDITS: dict[str, tuple[tuple[str, ...], tuple[Difference, ...]]] = {
@@ -368,6 +445,56 @@ _CREDITS: dict[str, tuple[tuple[str, ...], tuple[Difference, ...]]] = {
     "pal-etf": ((_LI, _MENON), (*_PAL, _PAL_ETF)),
     "bce": ((_MENON,), ()),
     "bce-etf": ((_MENON, _LI), ()),
+    "bce-rs": ((_WU, "shen2016relay"), (_OF_TABLE, _DB[1])),
+    "bce-rw": (
+        (_WU,),
+        (
+            _OF_TABLE,
+            Difference(
+                "Their code divides the weights by the largest; here they sum to the number of "
+                "classes."
+            ),
+        ),
+    ),
+    "bce-focal": (
+        ("lin2017focal", _WU),
+        (_OF_TABLE, Difference("Their code multiplies the loss by 2; here by 1.")),
+    ),
+    "bce-cb-focal": (
+        (_CUI, _WU),
+        (
+            _OF_TABLE,
+            Difference("Their code multiplies the loss by 2; here by 1."),
+            Difference(
+                "Cui et al.'s code weighs all entries of an image by its one class; here each "
+                "entry by its own class."
+            ),
+        ),
+    ),
+    "bce-ldam": (
+        (_CAO, _WU),
+        (
+            _OF_TABLE,
+            Difference(
+                "No code of LDAM with a sigmoid for each class is released with the tables; here "
+                "positives have the margins of Cao et al., on cosines times 30."
+            ),
+        ),
+    ),
+    "asl": (
+        (_RIDNIK,),
+        (
+            Difference(
+                "They train on MS COCO at 448² with Adam, one cycle of the learning rate and an "
+                "EMA; here network and schedule are those of the run."
+            ),
+            Difference("Their code clamps probabilities at 1e-8 in logarithms; here none."),
+        ),
+    ),
+    "db": ((_WU,), _DB),
+    "db-focal": ((_WU,), _DB),
+    "two-way": (("kobayashi2023twoway",), _TWO_WAY),
+    "mlc-nc": ((_MLCNC,), _MLC_NC),
 }
 
 

@@ -36,6 +36,7 @@ class Batch(NamedTuple):
     classifier: Float[Tensor, "K P"]
     options: Mapping[str, Value]
     embedded: Embedded | None = None  # in training with a contrast
+    images: int = 0  # of the training set
 
     def number(self, name: str) -> float:
         """An option of the method that is a number."""
@@ -215,9 +216,14 @@ class Method:
         title: as the papers' tables have it.
         loss: of the batch; None: the objective of encoded labels and three penalties.
         tasks: names of the ``nclib.tasks`` that it is for.
-        head: ``linear``, ``cosine``, ``etf``, ``etf-linear``, ``probe``, or ``experts-2`` to
-            ``experts-4``, as ``nclib.models.build`` names it.
-        sampler: a kind of ``nclib.data.sampler``.
+        head: ``linear``, ``cosine``, ``etf``, ``etf-linear``, ``etf-scaled``, ``probe``, or
+            ``experts-2`` to ``experts-4``, as ``nclib.models.build`` names it. An option
+            ``classifier`` names another.
+        sampler: a kind of ``nclib.data.sampler``. An option ``sampler`` names another.
+        class_wise: whether the alignment and the collapse of class-wise features are added to the
+            loss, with the options ``alpha``, ``beta``, ``tau``, ``centres``, ``collapse_by`` and
+            ``alignment_epochs``.
+        counted: whether the loss divides by the classes' numbers of images, so that none may be 0.
         weights: class weights of the loss: ``inverse`` or ``effective`` number; None: none.
         deferred: whether the weights wait until ``drw_epoch``.
         terms: regularisers, in force from ``start_epoch`` on.
@@ -237,9 +243,19 @@ class Method:
     loss: Loss | None
     tasks: tuple[str, ...] = ("single_label",)
     head: Literal[
-        "linear", "cosine", "etf", "etf-linear", "probe", "experts-2", "experts-3", "experts-4"
+        "linear",
+        "cosine",
+        "etf",
+        "etf-linear",
+        "etf-scaled",
+        "probe",
+        "experts-2",
+        "experts-3",
+        "experts-4",
     ] = "linear"
     sampler: str = "instance"
+    class_wise: bool = False
+    counted: bool = False
     weights: Literal["inverse", "effective"] | None = None
     deferred: bool = False
     terms: tuple[Term, ...] = ()
@@ -264,6 +280,10 @@ class Method:
             ValueError: if an option is unknown (near matches are listed) or out of range.
         """
         return resolved(f"method {self.name!r}", self.options, given, epochs)
+
+    def head_with(self, options: Mapping[str, Value]) -> str:
+        """The head that the options leave."""
+        return str(options.get("classifier", self.head))
 
     def handed_down(self, base: Method, values: Mapping[str, Value]) -> dict[str, Value]:
         """Of the values of its options, those that belong to its base."""

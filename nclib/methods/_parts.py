@@ -93,8 +93,85 @@ def pick_all_label(batch: Batch) -> Tensor:
 
 def binary_cross_entropy(batch: Batch) -> Tensor:
     """A logistic loss for each class, summed or averaged."""
-    reduction: Any = batch.options["reduction"]
-    return losses.binary_cross_entropy(batch.scores, batch.labels, reduction=reduction)
+    reduction: Any = batch.options.get("reduction", "mean")
+    return losses.binary_cross_entropy(
+        batch.scores, batch.labels, reduction=reduction, weight=batch.weight
+    )
+
+
+def binary_focal(batch: Batch) -> Tensor:
+    """Logistic losses that discount entries which are already right."""
+    return losses.binary_focal(batch.scores, batch.labels, gamma=batch.number("gamma"))
+
+
+def binary_class_balanced_focal(batch: Batch) -> Tensor:
+    """The same, with each class weighted by its effective number."""
+    return losses.class_balanced_focal(
+        batch.scores,
+        batch.labels,
+        batch.counts,
+        beta=batch.number("beta"),
+        gamma=batch.number("gamma"),
+    )
+
+
+def binary_ldam(batch: Batch) -> Tensor:
+    """Label-distribution-aware margins on cosines, a sigmoid for each class."""
+    return losses.binary_ldam(
+        batch.scores,
+        batch.labels,
+        batch.counts,
+        max_margin=batch.number("max_margin"),
+        scale=batch.number("scale"),
+    )
+
+
+def asymmetric(batch: Batch) -> Tensor:
+    """ASL, summed over the batch."""
+    return losses.asymmetric(batch.scores, batch.labels, **_given(batch, _ASYMMETRIC))
+
+
+def two_way(batch: Batch) -> Tensor:
+    """Of rows and of columns."""
+    temperatures: Any = _given(batch, _TWO_WAY)
+    return losses.two_way(batch.scores, batch.labels, **temperatures)
+
+
+def distribution_balanced(batch: Batch) -> Tensor:
+    """DB without the focal factor."""
+    return _balanced(batch, focal=False)
+
+
+def distribution_balanced_focal(batch: Batch) -> Tensor:
+    """DB-Focal."""
+    return _balanced(batch, focal=True)
+
+
+def chosen(batch: Batch) -> Tensor:
+    """The loss that the option ``loss`` names, with its defaults."""
+    return CHOICES[str(batch.options["loss"])](batch)
+
+
+_ASYMMETRIC, _TWO_WAY = ("gamma_neg", "gamma_pos", "clip"), ("t_pos", "t_neg")
+_BALANCED = {"mu": 0.3, "lam": 5.0, "alpha": 0.1, "beta": 10.0, "init_bias": 0.05}  # VOC-LT's
+CHOICES: dict[str, Loss] = {
+    "two-way": two_way,
+    "bce": binary_cross_entropy,
+    "asl": asymmetric,
+    "db-focal": distribution_balanced_focal,
+}
+
+
+def _given(batch: Batch, names: tuple[str, ...]) -> dict[str, float]:
+    """Those of these options that a method has; others have the defaults of the loss."""
+    return {name: batch.number(name) for name in names if name in batch.options}
+
+
+def _balanced(batch: Batch, *, focal: bool) -> Tensor:
+    own = {} if "loss" in batch.options else _given(batch, tuple(_BALANCED))
+    return losses.distribution_balanced(
+        batch.scores, batch.labels, batch.counts, batch.images, focal=focal, **(_BALANCED | own)
+    )
 
 
 def ride_of(experts: int) -> Loss:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Literal
 
@@ -106,6 +107,98 @@ _BCE = Method(
     tasks=("multi_label",),
     options={"reduction": Option("sum", choices=("sum", "mean"))},
     logits=False,
+)
+
+_BINARY = replace(_BCE, options={})
+_SAMPLER = {"sampler": Option("class_aware", choices=("class_aware", "instance"))}
+_INSTANCE = {"sampler": Option("instance", choices=("instance", "class_aware"))}
+_BALANCE = {
+    "mu": Option(0.3, low=-math.inf),
+    "lam": Option(5.0, low=1e-6),
+    "alpha": Option(0.1),
+    "beta": Option(10.0),
+    "init_bias": Option(0.05),
+}
+_DB = replace(
+    _BINARY,
+    name="db",
+    title="DB",
+    loss=_parts.distribution_balanced,
+    sampler="class_aware",
+    counted=True,
+    options={**_BALANCE, **_SAMPLER},
+)
+_TWO_WAY = replace(
+    _BINARY,
+    name="two-way",
+    title="Two-way",
+    loss=_parts.two_way,
+    options={"t_pos": Option(4.0, low=1e-6), "t_neg": Option(1.0, low=1e-6), **_INSTANCE},
+)
+_LONG_TAILED_LABELS = (
+    replace(_BCE, name="bce-rs", title="RS", sampler="class_aware"),
+    replace(
+        _BCE,
+        name="bce-rw",
+        title="RW",
+        weights="inverse",
+        options={**_BCE.options, "power": Option(0.5, high=1.0)},
+    ),
+    replace(_BINARY, name="bce-focal", title="Focal", loss=_parts.binary_focal, options=_GAMMA),
+    replace(
+        _BINARY,
+        name="bce-cb-focal",
+        title="CB Focal",
+        loss=_parts.binary_class_balanced_focal,
+        counted=True,
+        options={**_GAMMA, "beta": Option(0.9, high=1 - 1e-9)},
+    ),
+    replace(
+        _BINARY,
+        name="bce-ldam",
+        title="LDAM",
+        loss=_parts.binary_ldam,
+        head="cosine",
+        counted=True,
+        options=_MARGIN,
+    ),
+    replace(
+        _BINARY,
+        name="asl",
+        title="ASL",
+        loss=_parts.asymmetric,
+        options={
+            "gamma_neg": Option(4.0),
+            "gamma_pos": Option(1.0),
+            "clip": Option(0.05, high=0.99),
+            **_INSTANCE,
+        },
+    ),
+    _DB,
+    replace(_DB, name="db-focal", title="DB-Focal", loss=_parts.distribution_balanced_focal),
+    _TWO_WAY,
+    replace(
+        _BINARY,
+        name="mlc-nc",
+        title="MLC-NC",
+        loss=_parts.chosen,
+        head="etf-scaled",
+        sampler="class_aware",
+        class_wise=True,
+        options={
+            "loss": Option("two-way", choices=tuple(_parts.CHOICES)),
+            "alpha": Option(0.5),
+            "beta": Option(0.2),
+            "tau": Option(0.5, low=1e-6),
+            "centres": Option("epoch", choices=("epoch", "running", "ema")),
+            "collapse_by": Option("images", choices=("images", "pairs")),
+            "alignment_epochs": Option(0, epoch=True),
+            "classifier": Option(
+                "etf-scaled", choices=("etf-scaled", "etf-scaled-trained", "class-wise")
+            ),
+            **_SAMPLER,
+        },
+    ),
 )
 
 
@@ -246,6 +339,7 @@ METHODS: dict[str, Method] = {
         replace(_PAL, name="pal-etf", title="PAL, fixed ETF", head="etf-linear"),
         _BCE,
         replace(_BCE, name="bce-etf", title="BCE, fixed ETF", head="etf-linear"),
+        *_LONG_TAILED_LABELS,
     )
 }
 

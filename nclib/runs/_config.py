@@ -120,7 +120,11 @@ class RunConfig(BaseModel):
     model: _Model = "mlp"  #: A key of ``nclib.models.MODELS``.
     width: _Count = 64  #: Of its layers, as ``models.build`` says.
     feature_dim: _Count = 64  #: P, the dimension of the features.
-    feature_layer: Literal["linear", "relu", "native"] = "linear"  #: As ``models.build`` names it.
+    #: As ``models.build`` names it; with attention every class has a feature of its own.
+    feature_layer: Literal[
+        "linear", "relu", "native", "cosine-attention", "multi-head-attention"
+    ] = "linear"
+    embedding: Literal["etf", "trainable"] = "etf"  #: Of the labels, which attention looks with.
     #: First weights of a linear head: as ``torch.nn.Linear`` draws them, or Kaiming's normal ones;
     #: a second stage's new head has the former.
     head_init: Literal["uniform", "kaiming"] = "uniform"
@@ -386,10 +390,18 @@ class RunConfig(BaseModel):
                 f"method {self.method!r} adjusts a linear classifier after training, but the head "
                 f"of its base {method.name!r} is {method.head!r}"
             )
-        if method.head != "linear":
-            why = f"the head of method {method.name!r} is {method.head!r}"
+        head = method.head_with(self.options)
+        if head != "linear":
+            why = f"the head of method {method.name!r} is {head!r}"
             self._require_defaults("head_init", why=why)
-        models.check_head(method.head, info.num_classes, self.feature_dim)
+        self._check_class_wise(method, info, native)
+        dim = self.feature_dim * (info.num_classes if self.is_class_wise else 1)
+        models.check_head(head, info.num_classes, dim, class_wise=self.is_class_wise)
+        if (method.weights is not None or method.counted) and info.train_per_class[0] < 1:
+            raise ValueError(
+                f"method {method.name!r} divides by the classes' numbers of images, but the "
+                f"smallest class of {info.title} has 0"
+            )
         self._check_views(method)
         if self.options.get("terms_on") == "clean" and not self.mixup:
             raise ValueError(
@@ -402,6 +414,41 @@ class RunConfig(BaseModel):
             return
         labels = ("encoding", "encoding_options", "loss", "lam_w", "lam_h", "lam_b")
         self._require_defaults(*labels, why=f"method is {self.method!r}, not 'plain'")
+
+    def _check_class_wise(
+        self, method: methods.Method, info: data.DatasetInfo, native: int
+    ) -> None:
+        """A feature for each class is for several labels an image, and some methods need it."""
+        if not self.is_class_wise:
+            self._require_defaults("embedding", why=f"feature_layer is {self.feature_layer!r}")
+            if method.class_wise:
+                raise ValueError(
+                    f"method {method.name!r} needs a feature for each class, but feature_layer is "
+                    f"{self.feature_layer!r}: expected {' or '.join(map(repr, models.ATTENTIONS))}"
+                )
+            return
+        if info.task != "multi_label":
+            raise ValueError(
+                f"feature_layer {self.feature_layer!r} gives every class a feature of its own, but "
+                f"the task of {info.title} is {info.task}: expected multi_label"
+            )
+        models.check_class_wise(self.feature_layer, self.embedding, native, info.num_classes)
+        if self.plugins:
+            raise ValueError(
+                f"plug-in {self.plugins[0][0]!r} compares the classifier with one feature for all "
+                f"classes, but feature_layer is {self.feature_layer!r}"
+            )
+        if not method.class_wise:
+            return
+        without_collapse = ("tau", "centres", "collapse_by") if not self.options["beta"] else ()
+        without_alignment = ("alignment_epochs",) if not self.options["alpha"] else ()
+        for strength, names in (("beta", without_collapse), ("alpha", without_alignment)):
+            for name in names:
+                if self.options[name] != method.options[name].default:
+                    raise ValueError(
+                        f"option {name} is {self.options[name]!r}, but {strength} is 0, so nothing "
+                        f"depends on it: expected {method.options[name].default!r}"
+                    )
 
     def _check_plugins(self, info: data.DatasetInfo) -> None:
         """Those that act in this run; the others are checked with the run in which they act."""
@@ -445,7 +492,7 @@ class RunConfig(BaseModel):
         view = method.second_view
         models.check_use(
             self.model,
-            head=method.head,
+            head=method.head_with(self.options),
             feature_layer=self.feature_layer,
             two_views=view is not None and view.share is not None,
         )
@@ -467,6 +514,11 @@ class RunConfig(BaseModel):
         """Whether a constant that is added to an image's scores changes nothing."""
         method = methods.get(self.method)
         return self.loss in ("ce", "pal") if method.loss is None else method.logits
+
+    @property
+    def is_class_wise(self) -> bool:
+        """Whether every class has a feature of its own."""
+        return self.feature_layer in models.ATTENTIONS
 
     @property
     def post_hoc(self) -> bool:
@@ -496,7 +548,7 @@ class RunConfig(BaseModel):
     @property
     def head(self) -> str:
         """The key of ``nclib.models.HEADS``: the method's head, with its first weights."""
-        head: str = methods.get(self.method).head
+        head = methods.get(self.method).head_with(self.options)
         return head if self.head_init == "uniform" else f"{head}-{self.head_init}"
 
     @property

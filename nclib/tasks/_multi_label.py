@@ -89,25 +89,37 @@ class MultiLabel(Task):
         }
 
     def means(
-        self, features: Float[Tensor, "N P"], labels: Labels, num_classes: int
+        self,
+        features: Float[Tensor, "N P"] | Float[Tensor, "N K P"],
+        labels: Labels,
+        num_classes: int,
     ) -> tuple[Float[Tensor, "K P"], Float[Tensor, " P"]]:
-        """Those of the positive pairs: an image with two labels counts twice."""
-        pairs = labels.double()
-        sums, counts = pairs.T @ features.double(), pairs.sum(0)
+        """Those of the positive pairs: an image with two labels counts twice.
+
+        Of class-wise features, the pair of an image and a class has that of the class.
+        """
+        pairs, features = labels.double(), features.double()
+        of_classes = features.ndim == 3
+        sums = torch.einsum("nk,nkp->kp", pairs, features) if of_classes else pairs.T @ features
+        counts = pairs.sum(0)
         return sums / counts[:, None], sums.sum(0) / counts.sum()
 
     def arrays(
-        self, train: tuple[Float[Tensor, "N P"], Labels], test: Judged, num_classes: int
+        self,
+        train: tuple[Float[Tensor, "N P"] | Float[Tensor, "N K P"], Labels],
+        test: Judged,
+        num_classes: int,
     ) -> dict[str, Tensor]:
         """Average precision of each class and, of up to 256 supports, what the features do there.
 
         A support is the set of an image's labels. Of each there are the labels, the number of
-        training images, the mean of their features, and their mean squared distance from it.
+        training images, the mean of their features, and their mean squared distance from it;
+        nothing of them where every class has a feature of its own.
         """
         arrays = {"per_class_ap": evaluate.average_precision(_comparable(test), test.labels)}
         features, labels = train
         supports, members, counts = labels.unique(dim=0, return_inverse=True, return_counts=True)
-        if len(supports) > _MOST_SUPPORTS:
+        if len(supports) > _MOST_SUPPORTS or features.ndim == 3:
             return arrays
         features = features.double()
         sums = features.new_zeros(len(supports), features.shape[1])

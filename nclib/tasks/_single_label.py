@@ -56,13 +56,19 @@ class SingleLabel(Task):
         }
 
     def means(
-        self, features: Float[Tensor, "N P"], labels: Labels, num_classes: int
+        self,
+        features: Float[Tensor, "N P"] | Float[Tensor, "N K P"],
+        labels: Labels,
+        num_classes: int,
     ) -> tuple[Float[Tensor, "K P"], Float[Tensor, " P"]]:
         """Those of the images."""
         return _class_means(features, labels, num_classes), features.double().mean(0)
 
     def arrays(
-        self, train: tuple[Float[Tensor, "N P"], Labels], test: Judged, num_classes: int
+        self,
+        train: tuple[Float[Tensor, "N P"] | Float[Tensor, "N K P"], Labels],
+        test: Judged,
+        num_classes: int,
     ) -> dict[str, Tensor]:
         """Accuracy of each class and, up to 100 classes, the confusion matrix."""
         arrays = {"per_class_accuracy": _per_class_accuracy(test, num_classes)}

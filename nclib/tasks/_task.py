@@ -81,13 +81,19 @@ class Task(ABC):
 
     @abstractmethod
     def means(
-        self, features: Float[Tensor, "N P"], labels: Labels, num_classes: int
+        self,
+        features: Float[Tensor, "N P"] | Float[Tensor, "N K P"],
+        labels: Labels,
+        num_classes: int,
     ) -> tuple[Float[Tensor, "K P"], Float[Tensor, " P"]]:
         """Mean of the positive pairs of each class (nan where it has none) and of all, float64."""
 
     @abstractmethod
     def arrays(
-        self, train: tuple[Float[Tensor, "N P"], Labels], test: Judged, num_classes: int
+        self,
+        train: tuple[Float[Tensor, "N P"] | Float[Tensor, "N K P"], Labels],
+        test: Judged,
+        num_classes: int,
     ) -> dict[str, Tensor]:
         """The small arrays of a record that are this task's alone.
 

@@ -30,6 +30,7 @@ class MethodObjective(Objective):
         counts: (K,) training images of each class.
         generator: of learnable centres, and of what a contrast begins with.
         epochs: of the schedule, for the share of a second branch.
+        images: of the training set.
     """
 
     counts: Tensor
@@ -44,12 +45,13 @@ class MethodObjective(Objective):
         generator: torch.Generator,
         *,
         epochs: int,
+        images: int = 0,
     ) -> None:
         super().__init__()
         loss = method.second.loss if method.second is not None else method.loss
         assert loss is not None  # the method "plain" has another objective
         self.function, self.options, self.shift_invariant = loss, options, method.logits
-        self.epochs = epochs
+        self.epochs, self.images = epochs, images
         self.register_buffer("counts", counts.float(), persistent=False)
         first = method.base is None
         weights = None
@@ -57,7 +59,8 @@ class MethodObjective(Objective):
             beta = float(options["beta"])
             weights = losses.effective_number_weights(counts, beta=beta).float()
         elif first and method.weights == "inverse":
-            weights = losses.inverse_frequency_weights(counts).float()
+            power = float(options.get("power", 1.0))
+            weights = losses.inverse_frequency_weights(counts, power=power).float()
         self.register_buffer("class_weights", weights, persistent=False)
         self.weighted_from = int(options["drw_epoch"]) if first and method.deferred else 0
         self.terms = method.terms if first else ()
@@ -88,7 +91,7 @@ class MethodObjective(Objective):
         optimizer = None if self.centres is None else self.centres.optimizer()
         return [] if optimizer is None else [optimizer]
 
-    def phase(self, epoch: int) -> tuple[bool, bool]:
+    def phase(self, epoch: int) -> tuple[bool, ...]:
         """Whether class weights and regularisers, where there are any, are in force."""
         return epoch >= self.weighted_from, epoch >= self.terms_from
 
@@ -126,7 +129,7 @@ class MethodObjective(Objective):
         Terms on clean images see those, with their labels; else the terms see the images that the
         rest of the loss sees, once a set of labels.
         """
-        weighted, regularised = self.phase(epoch)
+        weighted, regularised, *_ = self.phase(epoch)
         on_clean = regularised and self.terms_on_clean
         on_each = regularised and not self.terms_on_clean and bool(self.terms)
         moves = on_each and self.centres is not None and self.centres.follows
@@ -189,6 +192,7 @@ class MethodObjective(Objective):
             weights,
             classifier,
             self.options,
+            images=self.images,
         )
 
     def probabilities(self, scores: Float[Tensor, "B K"]) -> Float[Tensor, "B K"] | None:

@@ -93,7 +93,8 @@ def _report(split: SplitOutputs, weight: Tensor, bias: Tensor) -> CollapseReport
         return measure(features, labels, weight=weight, bias=bias)
     from nclib.metrics import CollapseMetric  # slow to import
 
-    metric = CollapseMetric(*weight.shape, weight=weight, bias=bias).to(weight.device)
+    size = len(weight), features.shape[-1]
+    metric = CollapseMetric(*size, weight=weight, bias=bias).to(weight.device)
     for some, theirs in zip(features.split(1000), labels.split(1000), strict=True):
         metric.update(some, theirs)
     return metric.compute()

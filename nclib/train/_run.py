@@ -17,6 +17,7 @@ from nclib.models import Outputs
 from nclib.runs import RunConfig
 from nclib.train import _evaluate, _images, _processes, _random, _stage
 from nclib.train._average import AveragedWeights
+from nclib.train._class_wise import ClassWiseObjective
 from nclib.train._declared import MethodObjective
 from nclib.train._encoded import EncodedObjective
 from nclib.train._graphed import Graphed
@@ -100,13 +101,15 @@ class Run:
         config, method = self.config, methods.get(self.config.method)
         if method.loss is None:
             return EncodedObjective(config, len(self.labels))
-        return MethodObjective(
+        kind = ClassWiseObjective if method.class_wise else MethodObjective
+        return kind(
             method,
             config.options,
             self.network,
-            self.counts,
-            _random.generator(config.seed, _random.BEFORE),
+            counts=self.counts,
+            generator=_random.generator(config.seed, _random.BEFORE),
             epochs=config.epochs,
+            images=len(self.labels),
         )
 
     def state(self) -> dict[str, Any]:

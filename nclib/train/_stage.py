@@ -44,7 +44,7 @@ def stage(config: RunConfig) -> Stage:
     """The stage that a configuration trains; it begins where that of ``config.previous()`` ends."""
     method, previous = methods.get(config.method), config.previous()
     if previous is None:
-        return Stage(0, config, method.sampler)
+        return Stage(0, config, str(config.options.get("sampler", method.sampler)))
     start = stage(previous).end
     again: dict[str, Any] = {"warmup_epochs": 0, "mixup": 0.0, "ema": 0.0, "epochs": 0}
     if config.post_hoc or method.second is None:  # nothing is left to train
@@ -109,6 +109,7 @@ def _build(config: RunConfig, info: data.DatasetInfo) -> Classifier:
             feature_layer=config.feature_layer,
             head=config.head,
             bias=config.lam_b != float("inf"),
+            embedding=config.embedding,
         )
 
 
