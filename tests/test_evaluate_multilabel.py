@@ -7,9 +7,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve
 
-from nclib.evaluate import average_precision, multilabel_report, precision_at_k, recall_at_k
+from nclib.evaluate import (
+    attention_report,
+    average_precision,
+    multilabel_report,
+    optimum_threshold,
+    precision_at_k,
+    recall_at_k,
+)
 
 
 def peer(scores, targets, average=None):
@@ -175,3 +182,70 @@ GROUPS = {"head": [0], "medium": [1], "tail": [2]}
 def test_what_does_not_fit_is_refused_by_name(call, error, match):
     with pytest.raises(error, match=match):
         call()
+
+
+# Thresholds.
+
+
+@given(rankings())
+def test_the_optimum_threshold_has_the_largest_f1_of_all(ranking):
+    scores, targets = ranking
+    best = optimum_threshold(torch.from_numpy(scores), torch.from_numpy(targets))
+    for k in range(scores.shape[1]):
+        if not targets[:, k].any():
+            assert best.threshold[k].isnan()
+            assert best.precision[k] == best.recall[k] == best.f1[k] == 0
+            continue
+        precision, recall, thresholds = precision_recall_curve(targets[:, k], scores[:, k])
+        with np.errstate(invalid="ignore"):
+            f1 = np.nan_to_num(2 * precision * recall / (precision + recall))
+        assert best.f1[k].item() == pytest.approx(f1.max(), abs=1e-12)
+        chosen = scores[:, k] >= best.threshold[k].item()
+        assert f1_score(targets[:, k], chosen) == pytest.approx(f1.max(), abs=1e-12)
+        hits = (chosen & targets[:, k]).sum()
+        assert best.precision[k].item() == pytest.approx(hits / chosen.sum())
+        assert best.recall[k].item() == pytest.approx(hits / targets[:, k].sum())
+        larger = thresholds[thresholds > best.threshold[k].item()]
+        assert all(f1_score(targets[:, k], scores[:, k] >= t) < f1.max() for t in larger)
+
+
+# Attention.
+
+
+def test_attention_is_judged_by_the_tiles_of_labels():
+    attention = torch.tensor([[[0.4, 0.4, 0.1, 0.1], [0.1, 0.2, 0.3, 0.4]], [[0.25] * 4] * 2])
+    cover = torch.tensor([[[1.0, 0, 0, 0], [0, 0, 0.5, 0.25]], [[0.0] * 4, [1.0] * 4]])
+    report = attention_report(attention, cover)
+    assert report.pairs == 3  # the second image has not the first label
+    assert report.share == pytest.approx((0.4 + 0.15 + 0.1 + 1) / 3)
+    # Half of two peaks; a place that is covered by a quarter; everywhere.
+    assert report.pointing == pytest.approx((0.5 + 0 + 1) / 3)
+    assert report.uniform == pytest.approx((0.25 + 0.1875 + 1) / 3)
+    e = np.exp(2)
+    bounds = [q * e / (q * e + 1 - q) for q in (0.25, 0.1875, 1)]
+    assert report.bound == pytest.approx(sum(bounds) / 3)
+
+
+@given(st.integers(0, 999))
+def test_no_cosine_attention_has_more_than_the_bound_on_a_tile(seed):
+    """Tiles that cover places in part too."""
+    generator = torch.Generator().manual_seed(seed)
+    cover = torch.rand(1, 3, 9, generator=generator).double() ** 4
+    for scores in (2 * torch.rand(1, 3, 9, generator=generator) - 1, 2 * cover.round() - 1):
+        report = attention_report(scores.double().softmax(2), cover)
+        assert report.share <= report.bound + 1e-12
+
+
+@pytest.mark.unchecked
+def test_attention_that_does_not_fit_is_refused():
+    attention, cover = torch.full((2, 3, 4), 0.25), torch.ones(2, 3, 4)
+    with pytest.raises(ValueError, match=r"\(N, K, L\), got \(2, 3, 4\) and \(2, 3, 2\)"):
+        attention_report(attention, cover[..., :2])
+    with pytest.raises(ValueError, match=r"sums to 1 up to 1 over the places"):
+        attention_report(2 * attention, cover)
+    with pytest.raises(ValueError, match=r"cover has 2 to 2, expected shares"):
+        attention_report(attention, 2 * cover)
+    with pytest.raises(ValueError, match="no tile covers anything"):
+        attention_report(attention, 0 * cover)
+    with pytest.raises(TypeError, match=r"cover must be floating point, got torch\.int64"):
+        attention_report(attention, cover.long())

@@ -163,6 +163,57 @@ def recall_at_k(
     return _mean(hits[used] / labels[used])
 
 
+class OptimumThreshold(NamedTuple):
+    """Precision and recall of each class at its threshold of the largest F1."""
+
+    threshold: Float[Tensor, " C"]  #: Scores from here on count as positive; nan without positives.
+    precision: Float[Tensor, " C"]  #: There; 0 for a class without positives.
+    recall: Float[Tensor, " C"]  #: There; 0 for a class without positives.
+    f1: Float[Tensor, " C"]  #: Their harmonic mean, the largest of all thresholds.
+
+
+def optimum_threshold(
+    scores: Float[Tensor, "N C"], targets: Shaped[Tensor, "N C"]
+) -> OptimumThreshold:
+    r"""The threshold of each class at which its F1 is largest, and what it is worth there.
+
+    It is chosen on the images that it is judged on, and so the best that a threshold can do; of
+    several the largest is taken. Scores that are equal are on one side.
+
+    Args:
+        scores: as :func:`average_precision` takes them.
+        targets: multi-hot.
+
+    Returns:
+        In float64 and on the CPU.
+
+    Raises:
+        TypeError, ValueError: as :func:`average_precision` does.
+
+    Source: Lipton, Elkan and Narayanaswamy (2014), "Optimal thresholding of classifiers to maximize
+    F1 measure".
+
+    >>> scores = torch.tensor([[0.9], [0.8], [0.7], [0.1]])
+    >>> best = optimum_threshold(scores, torch.tensor([[1], [0], [1], [0]]))
+    >>> round(best.threshold.item(), 1), round(best.precision.item(), 3), best.recall.item()
+    (0.7, 0.667, 1.0)
+    """
+    scores, targets = _ranking(scores, targets)
+    ordered, order = scores.double().sort(0, descending=True)
+    hits = targets.gather(0, order).cumsum(0).double()
+    chosen = torch.arange(1, len(scores) + 1, dtype=torch.float64)[:, None]
+    ends = torch.ones_like(ordered, dtype=torch.bool)  # of runs of equal scores
+    ends[:-1] = ordered[:-1] != ordered[1:]
+    positives = targets.sum(0).double()
+    f1 = torch.where(ends, 2 * hits / (chosen + positives), 0.0)
+    best, at = f1.max(0)
+    at = (f1 == best).double().argmax(0)[None]  # the first: the largest threshold
+    reached, count = hits.gather(0, at)[0], (at[0] + 1).double()
+    threshold = torch.where(positives > 0, ordered.gather(0, at)[0], torch.nan)
+    recall = reached / positives.clamp_min(1)
+    return OptimumThreshold(threshold, reached / count, recall, best)
+
+
 def _ranking(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Scores and targets, checked, on the CPU and in a precision that numpy has."""
     scores = _check.matrix("scores", scores).detach().cpu()
