@@ -9,10 +9,12 @@ Long-tailed subsets have a name each, such as ``cifar10-lt-100``, ``cifar100-lt-
 draw unless ``-seedN`` asks for another. Canvases with several labels have a name for each of
 ``nclib.data.CANVAS_PRESETS``, such as ``canvas-cifar10-two-tiles``. For ImageNet-LT put the
 published training list at ``imagenet-lt/ImageNet_LT_train.txt`` and ILSVRC 2012 at ``imagenet/``
-under the data root; the validation and test lists ship.
+under the data root; the validation and test lists ship. For VOC-LT, COCO-LT and VG200 put the
+images in ``VOCdevkit/``, ``coco/`` and ``vg/``; a folder NAME of your own images, with their labels
+in ``labels.csv``, is ``folder-NAME``.
 """
 
-from data_recipes import canvases, cifar, digits, imagenet_lt, long_tailed
+from data_recipes import canvases, cifar, digits, image_sets, imagenet_lt, long_tailed
 from data_recipes._recipe import Recipe, manifest_path
 from nclib._names import unknown
 
@@ -24,6 +26,9 @@ RECIPES: dict[str, Recipe] = {
         cifar.CIFAR100,
         cifar.CIFAR100_COARSE,
         imagenet_lt.IMAGENET_LT,
+        image_sets.VOC_LT,
+        image_sets.COCO_LT,
+        image_sets.VG200,
         canvases.recipe("canvas-digits"),
         canvases.recipe("canvas-cifar10"),
         canvases.recipe("canvas-cifar100-coarse"),
@@ -33,7 +38,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def find(name: str) -> Recipe:
-    """The recipe of that name: of ``RECIPES``, a preset, or a long-tailed subset of any ratio.
+    """The recipe of that name: of ``RECIPES``, a preset, a subset of any ratio, or a folder.
 
     Raises:
         ValueError: if the name is unknown (the near matches are listed), or is that of a subset
@@ -42,7 +47,8 @@ def find(name: str) -> Recipe:
     >>> find("cifar10-lt-100").source
     'cifar10, exponential: 12,406 images, 5,000 to 50 a class; seed 0'
     """
-    recipe = RECIPES.get(name) or canvases.recipe(name) or long_tailed.recipe(name)
+    families = (canvases, long_tailed, image_sets)
+    recipe = RECIPES.get(name) or next(filter(None, (f.recipe(name) for f in families)), None)
     if recipe is None:
         raise unknown("data set", name, [*RECIPES, *canvases.PRESETS, *long_tailed.USUAL])
     return recipe

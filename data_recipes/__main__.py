@@ -26,6 +26,7 @@ def list_() -> None:
         state = "built" if manifest_path(recipe.name).exists() else "not built"
         typer.echo(f"{recipe.name:<20} {state:<10} {recipe.source}")
     typer.echo("any other: BASE-lt-RATIO, BASE-lt-RATIO-step; add -seedN for another draw")
+    typer.echo("of your own images, listed in NAME/labels.csv under the data root: folder-NAME")
 
 
 @app.command()

@@ -17,23 +17,13 @@ from data_recipes._recipe import Recipe
 from nclib import data
 from nclib.data import _imagenet_lt
 from nclib.data._files import git_blob_id
+from nclib.data._stream import check_present
 
 
 def _fetch(files: _imagenet_lt.ImageNetLTFiles, root: Path) -> None:
     """Nothing can be fetched: check the lists, and that every listed image is there."""
-    splits = _imagenet_lt.read(files, root)
-    folder = root / files.folder
-    listed = {path for images in splits.values() for path in images.paths}
-    present: set[str] = set()
-    for parent in sorted({path.rpartition("/")[0] for path in listed}):
-        if (folder / parent).is_dir():
-            present |= {f"{parent}/{path.name}" for path in (folder / parent).iterdir()}
-    absent = sorted(listed - present)
-    if absent:
-        raise data.DataError(
-            f"imagenet-lt: {len(absent):,} of {len(listed):,} images are missing, the first is "
-            f"{folder / absent[0]}; put the ILSVRC 2012 images there"
-        )
+    hint = "put the ILSVRC 2012 images there"
+    check_present("imagenet-lt", _imagenet_lt.read(files, root), hint)
 
 
 def _content(files: _imagenet_lt.ImageNetLTFiles, root: Path) -> dict[str, Any]:

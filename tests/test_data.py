@@ -558,8 +558,34 @@ def test_a_stream_without_augmentation_scales_and_cuts_the_centre(pictures):
     assert (images.float() - wanted).abs().max() <= 1  # rounded once
 
 
+def test_a_stream_of_whole_images_draws_nothing_and_cuts_nothing(pictures):
+    from PIL import Image
+
+    path = pictures.folder / pictures.paths[2]
+    expected = Image.open(path).convert("RGB").resize((28, 28), Image.Resampling.BICUBIC)
+    ((images, _),), again = streamed(pictures, [2], augmentation="whole")
+    assert torch.equal(images, again[0][0])
+    pixels = torch.from_numpy(np.array(expected)).permute(2, 0, 1)
+    assert torch.equal(images[0], pixels)
+
+
+def test_scales_are_parts_of_the_whole_image_of_three_sizes(tmp_path):
+    """Of a ramp of columns 0 to 27, a crop of c columns has a slope of c/28, rising or falling."""
+    from PIL import Image
+
+    ramp = np.broadcast_to(8 * np.arange(28, dtype=np.uint8)[:, None], (28, 28, 3))
+    Image.fromarray(np.ascontiguousarray(ramp)).save(tmp_path / "a.png")
+    files = data.ImageFiles(tmp_path, ("a.png",), torch.zeros(1, dtype=torch.long))
+    batches = streamed(files, [0] * 60, augmentation="scales")[0]
+    middle = torch.cat([images for images, _ in batches])[:, 0, 14, 9:19].double()
+    slopes = (middle[:, -1] - middle[:, 0]) / 9
+    nearest = (slopes.abs() * 28 / 8).round()
+    assert set(nearest.tolist()) == {20, 24, 28}
+    assert {bool(slope > 0) for slope in slopes} == {True, False}
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-@pytest.mark.parametrize("augmentation", ["crop", "jitter", "randaugment"])
+@pytest.mark.parametrize("augmentation", ["crop", "jitter", "randaugment", "scales"])
 def test_augmentation_repeats_with_the_seed_whatever_the_workers(pictures, augmentation):
     indices = [0, 0, 1, 2, 4]
     first, second = streamed(pictures, indices, augmentation=augmentation)

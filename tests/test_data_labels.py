@@ -132,6 +132,18 @@ def test_labels_that_are_none_are_refused(labels, message):
         data.label_statistics(labels)
 
 
+def test_groups_may_be_given_instead_of_counts():
+    labels = random_labels(2)
+    groups = {"head": (6, 0), "medium": (1, 2, 3), "tail": (4, 5)}
+    found = data.label_statistics(labels, groups=groups)
+    assert (found.head, found.medium, found.tail) == ((0, 6), (1, 2, 3), (4, 5))
+    in_tail = labels[:, 4:6].any(1)
+    assert found.tail_images_with_head == int(labels[in_tail][:, [0, 6]].any(1).sum())
+    for wrong in ({"head": (0,)}, {**groups, "tail": (4,)}, {**groups, "tail": (4, 5, 5)}):
+        with pytest.raises(ValueError, match="expected head, medium, tail with each of 7 once"):
+            data.label_statistics(labels, groups=wrong)
+
+
 def test_training_counts_are_one_for_each_class():
     with pytest.raises(ValueError, match=r"train_counts must have shape \(7,\)"):
         data.label_statistics(random_labels(0), train_counts=[1, 2])

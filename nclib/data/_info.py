@@ -50,6 +50,9 @@ class DatasetInfo:
     usual: Statistics | None = None  # what most code takes in their place, if it does
     augmentable: bool = True  # flips and crops keep what an image shows
     task: Literal["single_label", "multi_label"] = "single_label"
+    transforms: tuple[str, str] = ("randaugment", "none")  # of streamed images: training, test
+    #: Head, medium and tail, where those of the published set are not by count.
+    groups: Mapping[str, tuple[int, ...]] | None = None
     options: Mapping[str, Option] = field(default_factory=dict)  # the choices that it leaves
     configure: Callable[[Mapping[str, Value]], DatasetInfo] | None = None  # what all options make
     #: The canvases with their layouts, on a device.
@@ -89,5 +92,5 @@ class FileDataset:
 
     info: DatasetInfo
     train: ImageFiles
-    validation: ImageFiles
     test: ImageFiles
+    validation: ImageFiles | None = None  # some sets have none

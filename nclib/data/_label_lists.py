@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,10 +125,8 @@ def parse_lists(title: str, what: str, text: str) -> dict[str, LabelList]:
             raise DataError(f"{what} has image {image} twice in split {split}")
         images[image] = class_numbers(f"{what}: image {image}", numbers.split(), len(classes))
     return {
-        split: LabelList(
-            title, classes, tuple(by_split[split]), multi_hot(by_split[split], classes)
-        )
-        for split in sorted(by_split, reverse=True)
+        split: LabelList(title, classes, tuple(images), multi_hot(images, len(classes)))
+        for split, images in sorted(by_split.items(), reverse=True)
     }
 
 
@@ -147,10 +145,10 @@ def class_numbers(what: str, numbers: Iterable[str | int], num_classes: int) -> 
     return checked
 
 
-def multi_hot(labels: Mapping[str, Iterable[int]], classes: Sequence[str]) -> Bool[Tensor, "N K"]:
+def multi_hot(labels: Mapping[str, Iterable[int]], num_classes: int) -> Bool[Tensor, "N K"]:
     """A row of truth values an image."""
     rows = [row for row, numbers in enumerate(labels.values()) for _ in numbers]
     columns = [number for numbers in labels.values() for number in numbers]
-    hot = torch.zeros(len(labels), len(classes), dtype=torch.bool)
+    hot = torch.zeros(len(labels), num_classes, dtype=torch.bool)
     hot[torch.tensor(rows, dtype=torch.int64), torch.tensor(columns, dtype=torch.int64)] = True
     return hot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ class LabelStatistics:
         alone: images of each class that have no other label.
         sizes: images with 0, 1, 2, … labels; the first are those without a label.
         cooccurrence: images with both of two classes; the diagonal is ``class_counts``.
-        head: classes with at least 100 training images.
+        head: classes with at least 100 training images, or of the head of given groups.
         medium: classes with 20 to 99.
         tail: classes with fewer than 20.
         absent: classes without an image here; they are of the tail too, if training has as few.
@@ -64,7 +65,12 @@ class LabelStatistics:
         return self.tail_images_with_head / self.tail_images
 
 
-def label_statistics(labels: Any, *, train_counts: _check.Counts | None = None) -> LabelStatistics:
+def label_statistics(
+    labels: Any,
+    *,
+    train_counts: _check.Counts | None = None,
+    groups: Mapping[str, Sequence[int]] | None = None,
+) -> LabelStatistics:
     """Long-tail statistics of images with several labels, in time linear in the labels.
 
     Args:
@@ -72,10 +78,12 @@ def label_statistics(labels: Any, *, train_counts: _check.Counts | None = None) 
             label and columns without an image are counted and named.
         train_counts: training images of each class, which say whether it is of head or tail; None:
             those of ``labels``.
+        groups: the classes of ``head``, ``medium`` and ``tail``, instead of those by count, such as
+            ``DatasetInfo.groups``.
 
     Raises:
-        ValueError: if labels is no matrix with rows, an entry is neither 0 nor 1, or the counts are
-            not K numbers of at least 0.
+        ValueError: if labels is no matrix with rows, an entry is neither 0 nor 1, the counts are
+            not K numbers of at least 0, or the groups do not divide the classes.
 
     Source: Wu et al. (2020): the split at 100 and 20 images.
 
@@ -95,6 +103,8 @@ def label_statistics(labels: Any, *, train_counts: _check.Counts | None = None) 
     if train_counts is not None:
         split_by = _check.counts(train_counts, len(counts), least=0, name="train_counts").cpu()
     head, tail = split_by >= HEAD, split_by < TAIL
+    if groups is not None:
+        head, tail = _of_groups(groups, len(counts))
     in_tail = rows[:, tail.numpy()].sum(1) > 0
     in_head = rows[:, head.numpy()].sum(1) > 0
     one = rows[(per_image == 1).numpy()]
@@ -111,6 +121,21 @@ def label_statistics(labels: Any, *, train_counts: _check.Counts | None = None) 
         tail_images=int(in_tail.sum()),
         tail_images_with_head=int((in_tail & in_head).sum()),
     )
+
+
+def _of_groups(groups: Mapping[str, Sequence[int]], num_classes: int) -> tuple[Tensor, Tensor]:
+    """Whether a class is of the head, and of the tail."""
+    names = ("head", "medium", "tail")
+    listed = sorted(k for classes in groups.values() for k in classes)
+    if set(groups) != set(names) or listed != list(range(num_classes)):
+        raise ValueError(
+            f"groups are {', '.join(groups)} with {len(listed)} classes, expected "
+            f"{', '.join(names)} with each of {num_classes} once"
+        )
+    chosen = torch.zeros(3, num_classes, dtype=torch.bool)
+    for row, name in zip(chosen, names, strict=True):
+        row[list(groups[name])] = True
+    return chosen[0], chosen[2]
 
 
 def _classes(chosen: Tensor) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ import torch
 
 from nclib._names import unknown
 from nclib._options import Value
-from nclib.data import _cifar, _imagenet_lt
+from nclib.data import _cifar, _image_sets, _imagenet_lt
 from nclib.data._canvas_sets import canvas_set
 from nclib.data._canvases import Canvases
 from nclib.data._info import Dataset, DatasetInfo, FileDataset, Split, Statistics, Tensors
@@ -37,6 +37,9 @@ def _read_digits(root: Path | None = None) -> Tensors:
 # Of CIFAR-10: the mean, and the mean over images of the deviation within one. Code that began with
 # Cao et al.'s (LDAM-DRW) has them for CIFAR-100 too.
 _CIFAR = Statistics((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+
+# Of VOC-LT and COCO-LT in the released code of MLC-NC.
+_MLC_NC = Statistics((0.466, 0.471, 0.380), (0.195, 0.194, 0.192))
 
 _DIGITS = DatasetInfo(
     name="digits",
@@ -93,8 +96,43 @@ DATASETS = {
             num_classes=1000,
             shape=(3, 224, 224),
             train_per_class=(5, 1280),
-            pixels=Statistics((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+            pixels=_image_sets.IMAGENET,
             read_files=lambda root: _imagenet_lt.read(_imagenet_lt.IMAGENET_LT, root),
+        ),
+        DatasetInfo(
+            name="voc-lt",
+            title="VOC-LT",
+            num_classes=20,
+            shape=(3, 224, 224),
+            train_per_class=(4, 775),
+            pixels=_image_sets.IMAGENET,
+            read_files=_image_sets.read_voc_lt,
+            usual=_MLC_NC,
+            task="multi_label",
+            transforms=("jitter", "none"),
+        ),
+        DatasetInfo(
+            name="coco-lt",
+            title="COCO-LT",
+            num_classes=80,
+            shape=(3, 224, 224),
+            train_per_class=(6, 1128),
+            pixels=_image_sets.IMAGENET,
+            read_files=_image_sets.read_coco_lt,
+            usual=_MLC_NC,
+            task="multi_label",
+            transforms=("jitter", "none"),
+        ),
+        DatasetInfo(
+            name="vg200",
+            title="VG200",
+            num_classes=200,
+            shape=(3, 448, 448),
+            train_per_class=(5, 278),
+            pixels=_image_sets.IMAGENET,
+            read_files=_image_sets.read_vg200,
+            task="multi_label",
+            transforms=("scales", "whole"),
         ),
         canvas_set(
             _DIGITS,
@@ -152,8 +190,10 @@ def statistics(name: str, normalisation: Literal["own", "usual"] = "own") -> Sta
     Args:
         name: a key of ``DATASETS``.
         normalisation: ``own``: mean and deviation of all training pixels, of canvases those of the
-            images that they are composed of; ``usual``: for CIFAR, the constants of most published
-            code, whose deviation is the mean one within an image.
+            images that they are composed of, and of streamed images ImageNet's, which pretrained
+            networks expect; ``usual``: for CIFAR, the constants of most published code, whose
+            deviation is the mean one within an image; for VOC-LT and COCO-LT, those of the released
+            code of MLC-NC.
 
     Raises:
         ValueError: if the name is unknown, or no others are usual.
@@ -265,7 +305,10 @@ def load_canvases(
 
 
 def load_files(name: str, *, root: Path | None = None) -> FileDataset:
-    """The paths and labels of a data set whose images are streamed; no image is read.
+    """The paths and labels of a data set whose images are streamed; no image is decoded.
+
+    Of the sets with several labels an image every file is looked at, so that training does not meet
+    one that is absent or none. :func:`image_folder` makes a data set of images of your own.
 
     Args:
         name: a key of ``DATASETS``.
@@ -274,7 +317,8 @@ def load_files(name: str, *, root: Path | None = None) -> FileDataset:
     Raises:
         ValueError: if the name is unknown, or the data set is one for ``load``.
         DataError: if a list or the images are absent (the message says what to put where), or a
-            list is not the published one.
+            list is not the published one; with several labels, also if an image is no image or
+            has one pixel.
     """
     entry = info(name)
     if entry.read_files is None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64, Shaped, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from nclib._names import unknown
 from nclib.data._files import DataError
+from nclib.data._labels import Labels
 
-#: What a stream does to a decoded image before it is cut to its size.
-AUGMENTATIONS = ("none", "crop", "jitter", "randaugment")
+#: What a stream does to a decoded image before it has its size.
+AUGMENTATIONS = ("none", "whole", "crop", "jitter", "randaugment", "scales")
+_FIXED = ("none", "whole")  # nothing is drawn
 
 
 @dataclass(frozen=True)
@@ -27,15 +31,93 @@ class ImageFiles:
     Attributes:
         folder: what the paths are relative to.
         paths: one for every image.
-        labels: class of every image.
+        labels: class of every image, or multi-hot.
     """
 
     folder: Path
     paths: tuple[str, ...]
-    labels: Int64[Tensor, " N"]
+    labels: Labels
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def missing(self) -> list[str]:
+        """The paths at which there is no file; each folder is listed once."""
+        present: set[str] = set()
+        for parent in {os.path.dirname(path) for path in self.paths}:
+            if (self.folder / parent).is_dir():
+                names = os.listdir(self.folder / parent)
+                present |= {f"{parent}/{name}" if parent else name for name in names}
+        return [path for path in self.paths if path not in present]
+
+
+def check_present(name: str, splits: Mapping[str, ImageFiles], hint: str) -> None:
+    """Refuse images that are absent.
+
+    Args:
+        name: of the data set.
+        splits: its images.
+        hint: what to put where; it stands behind what is absent.
+
+    Raises:
+        DataError: in one line, with the first of them.
+    """
+    absent = [files.folder / path for files in splits.values() for path in files.missing()]
+    if absent:
+        total = sum(map(len, splits.values()))
+        raise DataError(
+            f"{name}: {len(absent):,} of {total:,} images are missing, the first is {absent[0]}; "
+            f"{hint}"
+        )
+
+
+def check_images(name: str, splits: Mapping[str, ImageFiles], hint: str) -> None:
+    """Refuse images that are absent, that are none, or that have one pixel.
+
+    Their headers alone are read, which takes a second for some thousand of them. The arguments are
+    those of :func:`check_present`.
+
+    Raises:
+        DataError: in one line, with the first image that is concerned.
+    """
+    check_present(name, splits, hint)
+    with ThreadPoolExecutor() as pool:
+        for files in splits.values():
+            for _ in pool.map(_header, (files.folder / path for path in files.paths)):
+                pass
+
+
+def _header(path: Path) -> None:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as file:
+            _check_size(path, file.size)
+    except (OSError, SyntaxError) as error:  # Pillow raises the latter for a broken PNG
+        raise DataError(f"{path} cannot be read as an image: {error}") from None
+
+
+def _check_size(path: Path, size: tuple[int, int]) -> None:
+    if min(size) < 2:
+        width, height = size
+        raise DataError(f"{path} has {width}×{height} pixels, expected at least 2 on each side")
+
+
+def read_image(path: Path) -> Any:
+    """The decoded image in colour; a grey one has three equal channels.
+
+    Raises:
+        DataError: if the file is absent or is no whole image, or one side has a single pixel; the
+            message names it.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as file:
+            _check_size(path, file.size)
+            return file.convert("RGB")
+    except (OSError, SyntaxError) as error:
+        raise DataError(f"{path} cannot be read as an image: {error}") from None
 
 
 def _transform(augmentation: str, size: int) -> Callable[[Any], Tensor]:
@@ -44,6 +126,12 @@ def _transform(augmentation: str, size: int) -> Callable[[Any], Tensor]:
     if augmentation == "none":
         steps = [v2.Resize(round(size * 256 / 224)), v2.CenterCrop(size)]
         return v2.Compose([*steps, v2.PILToTensor()])
+    whole = v2.Resize((size, size), v2.InterpolationMode.BICUBIC)
+    if augmentation == "whole":
+        return v2.Compose([whole, v2.PILToTensor()])
+    if augmentation == "scales":
+        crops = v2.RandomChoice([v2.RandomCrop(round(size * part / 7)) for part in (7, 6, 5)])
+        return v2.Compose([whole, crops, whole, v2.RandomHorizontalFlip(), v2.PILToTensor()])
     steps = [v2.RandomResizedCrop(size), v2.RandomHorizontalFlip()]
     if augmentation == "jitter":
         steps.append(v2.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4))
@@ -60,15 +148,8 @@ class _Decoded(TorchDataset):
         self.transform = transform
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        from PIL import Image
-
         index, seed = key
-        path = self.files.folder / self.files.paths[index]
-        try:
-            with Image.open(path) as file:
-                image = file.convert("RGB")
-        except (OSError, SyntaxError) as error:  # Pillow raises the latter for a broken PNG
-            raise DataError(f"{path} cannot be read as an image: {error}") from None
+        image = read_image(self.files.folder / self.files.paths[index])
         with torch.random.fork_rng(devices=[]):  # the transforms draw from torch's own generator
             torch.default_generator.manual_seed(seed)
             return self.transform(image), self.files.labels[index]
@@ -90,10 +171,13 @@ class _Plan:
 class Stream:
     """Batches of images read from their files.
 
-    ``"none"``: the shorter side to 256, the central 224 × 224. The others cut a random area
-    (8 to 100 % of the image) to 224 × 224 and flip half of the images; ``"jitter"`` then changes
+    ``"none"``: the shorter side to 256, the central 224 × 224. ``"crop"`` cuts a random area (8 to
+    100 % of the image) to 224 × 224 and flips half of the images; ``"jitter"`` then changes
     brightness, contrast and saturation by up to 40 %, ``"randaugment"`` applies two operations of
-    RandAugment (torchvision's magnitude 9 of 30).
+    RandAugment (torchvision's magnitude 9 of 30). ``"whole"``: the whole image to 448 × 448,
+    whatever its shape; ``"scales"`` cuts a random 448, 384 or 320 pixels from that, of which it
+    makes 448 again, and flips half of the images. Other sizes are scaled alike. Labels are a class
+    an image, or a row of truth values.
 
     Args:
         files: the images.
@@ -127,7 +211,7 @@ class Stream:
             if value < least:
                 raise ValueError(f"{name} {value} must be at least {least}")
         self.batch_size = batch_size
-        self.random = augmentation != "none"
+        self.random = augmentation not in _FIXED
         self.device = torch.device(device)
         self._plan = _Plan()
         self._loader: DataLoader[Any] = DataLoader(
@@ -141,7 +225,7 @@ class Stream:
 
     def epoch(
         self, indices: Int64[Tensor, " n"], generator: torch.Generator | None = None
-    ) -> Iterator[tuple[UInt8[Tensor, "B 3 S S"], Int64[Tensor, " B"]]]:
+    ) -> Iterator[tuple[UInt8[Tensor, "B 3 S S"], Shaped[Tensor, "B ..."]]]:
         """The images of these indices in order, and their labels.
 
         Every image has its own seed, drawn from the generator before the first batch, so that the
@@ -154,7 +238,7 @@ class Stream:
 
         Raises:
             ValueError: if there is augmentation and no generator.
-            DataError: if a file is absent or is no image; the message names it.
+            DataError: if a file is absent, is no image, or has one pixel; the message names it.
         """
         if self.random and generator is None:
             raise ValueError("augmentation needs a generator")
