@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
+import scipy
 import torch
 from jaxtyping import Bool, Float
-from scipy.optimize import brentq
 from torch import Tensor
 
 from nclib import _check
@@ -165,7 +165,7 @@ def _repulsion(count: int, num_classes: int) -> float:
         return math.log(1 / r - (others - 1)) - (1 - cosine) * (1 + r) / math.sqrt(squared)
 
     edge = 1 / others
-    return float(brentq(lead, 1e-9 * edge, (1 - 1e-12) * edge, xtol=1e-16))
+    return float(scipy.optimize.brentq(lead, 1e-9 * edge, (1 - 1e-12) * edge, xtol=1e-16))
 
 
 def _corrected(

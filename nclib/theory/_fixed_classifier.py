@@ -6,9 +6,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 import torch
 from jaxtyping import Bool, Float
-from scipy.optimize import brentq, minimize
 from torch import Tensor
 
 from nclib import _check
@@ -71,7 +71,9 @@ def fixed_classifier_logits(num_classes: int, num_labels: int, *, lam_h: float) 
     def slope(t: float) -> float:
         return lam_h * (num_classes - 1) * t - _sigmoid(-others * t) - _sigmoid(-m * t)
 
-    return _two_logits(num_classes, m, brentq(slope, 0.0, 1 / (lam_h * (num_classes - 1))))
+    return _two_logits(
+        num_classes, m, scipy.optimize.brentq(slope, 0.0, 1 / (lam_h * (num_classes - 1)))
+    )
 
 
 def fixed_norm_logits(num_classes: int, num_labels: int, *, length: float) -> TwoLogits:
@@ -169,7 +171,9 @@ def unit_block_optimum(
         (slope,) = torch.autograd.grad(value, u)
         return float(value.detach()), slope.numpy()
 
-    reached = minimize(negative, np.zeros(num_classes), jac=True, method="BFGS", options=_PRECISE)
+    reached = scipy.optimize.minimize(
+        negative, np.zeros(num_classes), jac=True, method="BFGS", options=_PRECISE
+    )
     u = torch.from_numpy(reached.x)
     features = torch.nn.functional.normalize(sums(u), dim=1)
     logits = scale * torch.einsum("ckb,kb->c", blocks, features)

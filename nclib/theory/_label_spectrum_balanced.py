@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 from scipy.special import logsumexp, xlog1py, xlogy
 
 from nclib import _check
@@ -113,7 +113,7 @@ def balanced_samples(
     if shares @ kappa > 0 and excess(low) > 0:
         while excess(high) > 0:
             high *= 2
-        log_u = brentq(excess, low, high, xtol=1e-14, rtol=4 * np.finfo(float).eps)
+        log_u = scipy.optimize.brentq(excess, low, high, xtol=1e-14, rtol=4 * np.finfo(float).eps)
         gamma = np.exp(log_gamma(np.full_like(size, log_u), num_classes, size))
         scale_squared = math.exp(log_u + math.log(total) + math.log(lam_h))
     value = float(shares @ tangent_entropy(gamma, num_classes, size))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.optimize import brentq
+import scipy
 
 from nclib import _check
 
@@ -60,6 +60,6 @@ def least_mean_angle(num_classes: int) -> float:
     83.2
     """
     _check.whole("num_classes", num_classes, least=2)
-    theta = brentq(lambda x: math.tan(x / 2) - x, 2.0, 2.6)
+    theta = scipy.optimize.brentq(lambda x: math.tan(x / 2) - x, 2.0, 2.6)
     slope = theta / (1 - math.cos(theta))
     return math.degrees(slope * num_classes / (num_classes - 1))

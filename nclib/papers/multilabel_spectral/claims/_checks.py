@@ -12,9 +12,9 @@ from functools import cache
 from itertools import pairwise, product
 from typing import Any, NamedTuple
 
+import scipy
 import torch
 from jaxtyping import Float
-from scipy.optimize import minimize
 from torch import Tensor
 
 from nclib import theory
@@ -499,7 +499,9 @@ def _descend_to_prototype(
         slope = weight.T @ (size * z.softmax(0) - label) + penalty * h
         return float(loss), slope.numpy()
 
-    end = minimize(value, torch.zeros(weight.shape[1]).double().numpy(), jac=True, tol=1e-14)
+    end = scipy.optimize.minimize(
+        value, torch.zeros(weight.shape[1]).double().numpy(), jac=True, tol=1e-14
+    )
     return torch.from_numpy(end.x)
 
 

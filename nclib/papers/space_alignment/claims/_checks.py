@@ -11,9 +11,9 @@ from functools import cache
 from itertools import pairwise
 
 import numpy as np
+import scipy
 import torch
 from jaxtyping import Float
-from scipy.optimize import least_squares, minimize
 from torch import Tensor
 
 from nclib import theory
@@ -135,7 +135,9 @@ def widest(num_classes: int, dim: int) -> Float[Tensor, "K P"]:
     for seed in range(4):
         start = np.append(0.5 * np.random.default_rng(seed).normal(size=num_classes * dim), 0.0)
         limits = {"type": "ineq", "fun": slack}
-        result = minimize(lambda x: -x[-1], start, constraints=limits, method="SLSQP")
+        result = scipy.optimize.minimize(
+            lambda x: -x[-1], start, constraints=limits, method="SLSQP"
+        )
         if slack(result.x).min() > -1e-8 and result.x[-1] > best[-1]:
             best = result.x
     return torch.from_numpy(points(best).copy())
@@ -294,7 +296,7 @@ def simplices_at(degrees: float) -> list[Classifier]:
     reached = []
     for seed in range(6):
         start = np.random.default_rng(seed).normal(size=6)
-        result = least_squares(misfit, start, xtol=1e-15, ftol=1e-15, gtol=1e-15)
+        result = scipy.optimize.least_squares(misfit, start, xtol=1e-15, ftol=1e-15, gtol=1e-15)
         if result.cost < 1e-20:
             weight = torch.from_numpy(flat @ result.x.reshape(3, 2).T)
             reached.append(make_classifier(means, weight))
