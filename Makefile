@@ -61,8 +61,10 @@ lint: env
 types: env
 	$(BIN)/mypy
 
+# Files keep their order: those with few tests, which xdist would put last, are the longest.
 unit: env
-	OMP_NUM_THREADS=1 $(BIN)/pytest tests --ignore tests/book -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests --ignore tests/book \
+	  -n auto --dist loadfile --no-loadscope-reorder
 
 # The book has just executed the chapters as they stand: nbval compares what it computed.
 nbval: env site
