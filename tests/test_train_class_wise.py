@@ -11,7 +11,7 @@ from nclib import data, losses
 from nclib.methods import METHODS
 from nclib.models import ATTENTIONS, Outputs
 from nclib.runs import RunConfig, RunRecord
-from nclib.train import StoppedError, fit
+from nclib.train import StoppedError, _stage, fit
 from nclib.train._class_wise import EpochCentres
 from nclib.train._objective import Targets
 from nclib.train._run import Run
@@ -275,3 +275,112 @@ def test_outputs_are_mapped_but_for_those_that_there_are_not():
     outputs = Outputs(torch.ones(2, 3), torch.ones(2, 4)).map(lambda tensor: 2 * tensor)
     assert outputs.attended is None
     assert (outputs.features == 2).all()
+
+
+# Trunks that have learnt something before.
+
+
+def stripes(count, seed):
+    """Images of 32×32 with a bright stripe at one of four heights."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 4
+    images = torch.randint(0, 60, (count, 1, 32, 32), generator=generator)
+    for k in range(4):
+        images[labels == k, :, 8 * k : 8 * k + 8] += 150
+    return images.to(torch.uint8), labels
+
+
+STRIPES = data.DatasetInfo(
+    name="stripes",
+    title="stripes",
+    num_classes=4,
+    shape=(1, 32, 32),
+    train_per_class=(16, 16),
+    pixels=data.Statistics((0.3,), (0.2,)),
+    read=lambda root: {"train": stripes(64, 0), "test": stripes(16, 1)},
+    augmentable=False,
+)
+
+
+@pytest.fixture
+def _striped(monkeypatch):
+    monkeypatch.setitem(data.DATASETS, "stripes", STRIPES)
+
+
+@pytest.mark.usefixtures("_striped")
+def test_a_run_starts_from_a_trunk_that_learnt_another_data_set(tmp_path):
+    run = config(pretrained="stripes", pretrain_epochs=1, epochs=1, measure_every=1)
+    before = run.previous()
+    assert (before.dataset, before.method, before.epochs) == ("stripes", "ce", 1)
+    assert before.previous() is None
+    assert before.id == config(pretrained="stripes", pretrain_epochs=1, seed=3).previous().id
+    fit(before, network=tmp_path / "trunk.pt")
+    weights = torch.load(tmp_path / "trunk.pt", weights_only=True)["network"]
+    started = Run(run, weights)
+    trunk = started.network.trunk.state_dict()
+    assert all(torch.equal(weight, weights[f"trunk.{name}"]) for name, weight in trunk.items())
+    # All the rest is that of a run from random weights.
+    random = Run(run.replace(pretrained="no", pretrain_epochs=0), None).network.state_dict()
+    for name, weight in started.network.state_dict().items():
+        assert torch.equal(weight, random[name]) != name.startswith("trunk.")
+    assert all(p.requires_grad for p in started.network.trunk.parameters())
+    record = fit(run, base=tmp_path / "trunk.pt")
+    assert [epoch["epoch"] for epoch in record.epochs] == [1]
+    with pytest.raises(ValueError, match="base is None, but run"):
+        fit(run)
+    with pytest.raises(ValueError, match=f"do not fit the network of run {before.id}"):
+        Run(run, {"trunk.0.weight": torch.ones(1)})
+
+
+@pytest.mark.usefixtures("_striped")
+def test_pretraining_that_does_not_fit_is_refused():
+    for changes, reason in (
+        ({"pretrained": "stripe"}, "unknown data set 'stripe'; did you mean stripes"),
+        ({"pretrained": "stripes"}, "pretrained is 'stripes' with pretrain_epochs 0"),
+        ({"pretrain_epochs": 1}, "pretrain_epochs is 1, but pretrained is 'no'"),
+        ({"pretrained": "imagenet"}, "torchvision has no weights for model 'convnet'"),
+        (
+            {"pretrained": "canvas-digits", "pretrain_epochs": 1},
+            "'canvas-digits', whose task is multi_label",
+        ),
+        (
+            {"pretrained": "cifar10", "pretrain_epochs": 1},
+            r"images of CIFAR-10, \(3, 32, 32\), is not that for canvases of digits, \(1, 32, 32\)",
+        ),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            config(**changes)
+
+
+def imagenet():
+    return config(
+        dataset="canvas-cifar10",
+        dataset_options={"single": 2, "pair": 0},
+        model="resnet50",
+        width=64,
+        pretrained="imagenet",
+    )
+
+
+def test_resnet50_starts_from_torchvisions_weights(monkeypatch):
+    torchvision = pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    weights = torchvision.models.resnet50().state_dict()
+    entry = torchvision.models.ResNet50_Weights
+    monkeypatch.setattr(entry, "get_state_dict", lambda self, **options: weights)
+    run = imagenet()
+    network = _stage.network(run, data.info(run.dataset), torch.ones(10).long())
+    for name, weight in network.trunk.state_dict().items():
+        assert torch.equal(weight, weights[name])
+
+
+def test_weights_that_cannot_be_had_are_said_plainly(monkeypatch):
+    torchvision = pytest.importorskip("torchvision")
+
+    def unreachable(self, **options):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torchvision.models.ResNet50_Weights, "get_state_dict", unreachable)
+    run = imagenet()
+    with pytest.raises(data.DataError, match=r"no route to host\): put https://.*\.pth into .*"):
+        _stage.network(run, data.info(run.dataset), torch.ones(10).long())

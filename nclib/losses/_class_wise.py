@@ -133,24 +133,21 @@ class _Cosines(torch.autograd.Function):
             # Of a feature that is zero (its entries are below the normal numbers) all is zero.
             inverse = torch.where(norms < 1, 0.0, 1 / norms)
             cosines = _products(scaled, directions) * inverse
-        ctx.save_for_backward(features, directions, cosines, inverse, unit)
+        ctx.save_for_backward(features, directions, cosines, inverse / unit)
         return cosines
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        features, directions, cosines, inverse, unit = ctx.saved_tensors
-        slopes = slopes * (inverse > 0)
+        features, directions, cosines, inverse = ctx.saved_tensors
         to_features = to_directions = None
-        unit_features = features / unit[:, :, None]
-        unit_features *= inverse[:, :, None]
+        unit_features = features * inverse[:, :, None]
         if ctx.needs_input_grad[1]:
             to_directions = torch.bmm(slopes.T[:, None, :], unit_features.transpose(0, 1))[:, 0]
         if ctx.needs_input_grad[0]:  # (g/‖f‖)(l − s f/‖f‖)
+            slopes = slopes * inverse
             to_features = unit_features.mul_((-slopes * cosines)[:, :, None])
             to_features.addcmul_(directions, slopes[:, :, None])
-            to_features *= inverse[:, :, None]
-            to_features /= unit[:, :, None]
         return to_features, to_directions
 
 

@@ -37,6 +37,7 @@ from nclib.models._networks import (
     check_name,
     check_use,
     native_dim,
+    same_trunk,
 )
 from nclib.models._resnet import Branches
 
@@ -73,5 +74,6 @@ __all__ = [
     "native_dim",
     "read_embedding",
     "rows_of",
+    "same_trunk",
     "tau_normalise",
 ]

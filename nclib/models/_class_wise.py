@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.linalg import vector_norm
 from torch.nn import functional
 
@@ -59,12 +60,41 @@ class CosineAttention(nn.Module):
     def forward(self, maps: Float[Tensor, "B C h w"]) -> Attended:
         """The features of the classes, and the weights, place by place in the order of rows."""
         tokens = self.tokens(maps.flatten(2).transpose(1, 2))
-        labels = functional.normalize(self.embedding)
-        # The map itself is divided by no norm: that would be another array of its size.
-        norms = vector_norm(tokens, dim=2).clamp_min(torch.finfo(tokens.dtype).tiny)
-        cosines = (labels @ tokens.transpose(1, 2)) / norms[:, None, :]
-        attention = cosines.softmax(2)
-        return Attended(attention.to(tokens.dtype) @ tokens, attention)
+        labels = functional.normalize(self.embedding).to(tokens.dtype)
+        return Attended(*_CosineAttention.apply(tokens, labels))
+
+
+class _CosineAttention(torch.autograd.Function):
+    """Attention of unit vectors; the gradient of the map is one array, where autograd adds four."""
+
+    @staticmethod
+    def forward(ctx: Any, tokens: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(tokens.device.type, enabled=False):
+            norms = vector_norm(tokens, dim=2)[:, None, :]
+            # A place where all is zero is at a right angle to every label.
+            inverse = torch.where(norms < torch.finfo(tokens.dtype).tiny, 0.0, 1 / norms)
+            # The tokens are divided by no norm: that would be another array of their size.
+            cosines = (labels @ tokens.transpose(1, 2)) * inverse
+            attention = cosines.softmax(2)
+            attended = attention @ tokens
+        ctx.save_for_backward(tokens, labels, inverse, cosines, attention)
+        return attended, attention
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, to_attended: Tensor, to_attention: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        tokens, labels, inverse, cosines, attention = ctx.saved_tensors
+        slopes = to_attention + to_attended @ tokens.transpose(1, 2)
+        slopes = attention * (slopes - (attention * slopes).sum(2, keepdim=True))  # of the cosines
+        slopes = slopes * inverse
+        along = (slopes * cosines * inverse).sum(1)
+        to_tokens = attention.transpose(1, 2) @ to_attended
+        to_tokens.baddbmm_(slopes.transpose(1, 2), labels.expand(len(tokens), -1, -1))
+        to_tokens.addcmul_(tokens, along[:, :, None], value=-1)
+        learns = ctx.needs_input_grad[1]
+        return to_tokens, torch.einsum("bkl,bld->kd", slopes, tokens) if learns else None
 
 
 class MultiHeadAttention(nn.Module):

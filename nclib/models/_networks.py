@@ -384,6 +384,36 @@ def native_dim(name: str, shape: tuple[int, int, int], width: int) -> int:
         return MODELS[name](shape, width)[1]
 
 
+@functools.cache
+def same_trunk(
+    name: str,
+    shape: tuple[int, int, int],
+    other: tuple[int, int, int],
+    width: int,
+    feature_layer: str,
+) -> bool:
+    """Whether a trunk for images of one shape has the weights of that for another.
+
+    With attention it is the trunk up to its map that counts.
+
+    Raises:
+        ValueError: if the name is unknown, or images or width do not suit the network.
+
+    >>> shapes = (3, 32, 32), (3, 64, 64)
+    >>> [same_trunk(name, *shapes, 16, "native") for name in ("resnet32", "convnet")]
+    [True, False]
+    """
+    for one in (shape, other):
+        _check_shape(check_name(name), one)
+    sizes = []
+    for one in (shape, other):
+        with torch.device("meta"):  # no memory, no random numbers
+            trunk, _ = MODELS[name](one, width)
+        trunk = without_pooling(trunk) if feature_layer in ATTENTIONS else trunk
+        sizes.append({key: weight.shape for key, weight in trunk.state_dict().items()})
+    return sizes[0] == sizes[1]
+
+
 def build(
     name: str,
     shape: tuple[int, int, int],

@@ -47,6 +47,14 @@ def _is_folder_name(value: str) -> str:
 
 Plugins = tuple[tuple[str, tuple[tuple[str, float | str], ...]], ...]
 
+# The recipe by which a network learns one label an image, for others to start from its trunk.
+_PRETRAINING: dict[str, Any] = {
+    "method": "ce",
+    "optimizer": "nesterov",
+    "weight_decay": 5e-4,
+    "feature_layer": "native",
+}
+
 _FolderName = Annotated[str, AfterValidator(_is_folder_name)]
 _Dataset = Annotated[str, AfterValidator(lambda name: data.info(name).name)]
 _Model = Annotated[str, AfterValidator(models.check_name)]
@@ -125,6 +133,11 @@ class RunConfig(BaseModel):
         "linear", "relu", "native", "cosine-attention", "multi-head-attention"
     ] = "linear"
     embedding: Literal["etf", "trainable"] = "etf"  #: Of the labels, which attention looks with.
+    #: What the network below the features starts from: ``no``: random weights; ``imagenet``:
+    #: torchvision's; or a data set of one label an image, on which it learns ``pretrain_epochs``
+    #: first, with the seed 0, as :meth:`previous` says.
+    pretrained: str = "no"
+    pretrain_epochs: _Epochs = 0  #: Of the run before, where ``pretrained`` is a data set.
     #: First weights of a linear head: as ``torch.nn.Linear`` draws them, or Kaiming's normal ones;
     #: a second stage's new head has the former.
     head_init: Literal["uniform", "kaiming"] = "uniform"
@@ -395,6 +408,7 @@ class RunConfig(BaseModel):
             why = f"the head of method {method.name!r} is {head!r}"
             self._require_defaults("head_init", why=why)
         self._check_class_wise(method, info, native)
+        self._check_pretrained(info)
         dim = self.feature_dim * (info.num_classes if self.is_class_wise else 1)
         models.check_head(head, info.num_classes, dim, class_wise=self.is_class_wise)
         if (method.weights is not None or method.counted) and info.train_per_class[0] < 1:
@@ -449,6 +463,33 @@ class RunConfig(BaseModel):
                         f"option {name} is {self.options[name]!r}, but {strength} is 0, so nothing "
                         f"depends on it: expected {method.options[name].default!r}"
                     )
+
+    def _check_pretrained(self, info: data.DatasetInfo) -> None:
+        """Weights that there are, of a trunk that is the same."""
+        if self.pretrained in ("no", "imagenet"):
+            self._require_defaults("pretrain_epochs", why=f"pretrained is {self.pretrained!r}")
+            if self.pretrained == "imagenet" and self.model != "resnet50":
+                raise ValueError(
+                    f"pretrained is 'imagenet', but torchvision has no weights for model "
+                    f"{self.model!r}: expected 'resnet50'"
+                )
+            return
+        source = data.info(self.pretrained)
+        if source.task != "single_label":
+            raise ValueError(
+                f"pretrained is {self.pretrained!r}, whose task is {source.task}: expected a data "
+                f"set of one label an image"
+            )
+        if not self.pretrain_epochs:
+            raise ValueError(
+                f"pretrained is {self.pretrained!r} with pretrain_epochs 0, expected 1"
+            )
+        shapes = source.shape, info.shape
+        if not models.same_trunk(self.model, *shapes, self.width, self.feature_layer):
+            raise ValueError(
+                f"the trunk of model {self.model!r} for images of {source.title}, {shapes[0]}, is "
+                f"not that for {info.title}, {shapes[1]}"
+            )
 
     def _check_plugins(self, info: data.DatasetInfo) -> None:
         """Those that act in this run; the others are checked with the run in which they act."""
@@ -571,7 +612,8 @@ class RunConfig(BaseModel):
 
         It has the options that belong to it, as :class:`nclib.methods.Method` says, and may have a
         previous run too. That of a run whose last plug-in adjusts the finished network is the same
-        run without that plug-in.
+        run without that plug-in. Of a network that is pretrained on a data set it is the run that
+        trains it there with cross-entropy; of its network the trunk alone is taken.
 
         >>> fields = {"paper": "x", "profile": "smoke", "dataset": "digits", "epochs": 5}
         >>> RunConfig(method="nc-drw-crt", **fields).previous().method
@@ -581,7 +623,7 @@ class RunConfig(BaseModel):
             return self.replace(plugins=self.plugins[:-1])
         method = methods.get(self.method)
         if method.base is None:
-            return None
+            return self._pretraining()
         base = methods.get(method.base)
         options = method.handed_down(base, self.options)
         acting, plugins = [plugin.name for plugin, _ in self.acting_plugins], []
@@ -590,6 +632,29 @@ class RunConfig(BaseModel):
                 alone = {"stage": "last"} if training_stages(base) == 1 else {}
                 plugins.append((name, {**dict(items), **alone}))
         return self.replace(method=base.name, method_options=options, plugins=plugins)
+
+    @property
+    def is_stage(self) -> bool:
+        """Whether it goes on with the whole network of :meth:`previous`, where there is one."""
+        return self.post_hoc or methods.get(self.method).base is not None
+
+    def _pretraining(self) -> Self | None:
+        """The run that trains the trunk on another data set, where that is asked for."""
+        if self.pretrained in ("no", "imagenet"):
+            return None
+        source = data.info(self.pretrained)
+        kept = ("paper", "profile", "model", "width", "precision")
+        return type(self).model_validate(
+            {
+                **{name: getattr(self, name) for name in kept},
+                **_PRETRAINING,
+                "dataset": self.pretrained,
+                "feature_dim": models.native_dim(self.model, source.shape, self.width),
+                "augment": source.augmentable,
+                "epochs": self.pretrain_epochs,
+                "measure_every": self.pretrain_epochs,
+            }
+        )
 
     def targets(self) -> Float[Tensor, "K K"]:
         """The labels, one column a class."""

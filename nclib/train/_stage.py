@@ -41,9 +41,12 @@ class Stage(NamedTuple):
 
 
 def stage(config: RunConfig) -> Stage:
-    """The stage that a configuration trains; it begins where that of ``config.previous()`` ends."""
+    """The stage that a configuration trains; it begins where that of ``config.previous()`` ends.
+
+    Epochs on another data set do not count.
+    """
     method, previous = methods.get(config.method), config.previous()
-    if previous is None:
+    if previous is None or not config.is_stage:
         return Stage(0, config, str(config.options.get("sampler", method.sampler)))
     start = stage(previous).end
     again: dict[str, Any] = {"warmup_epochs": 0, "mixup": 0.0, "ema": 0.0, "epochs": 0}
@@ -82,25 +85,59 @@ def network(
     previous = config.previous()
     if previous is None:
         return _build(config, info)
+    if not config.is_stage:
+        made = _build(config, info)
+        if base is not None:  # of the trunk, up to the layers that this one has
+            kept = {name: base.get(f"trunk.{name}") for name in made.trunk.state_dict()}
+            there = {name: weight for name, weight in kept.items() if weight is not None}
+            _load(made.trunk, there, config, previous)
+        return made
     made = network(previous, info, counts)
     if base is not None:
-        try:
-            made.load_state_dict(base)
-        except RuntimeError as error:
-            raise ValueError(
-                f"the weights do not fit the network of run {previous.id}, from which run "
-                f"{config.id} starts: {error}"
-            ) from None
+        _load(made, base, config, previous)
     made.requires_grad_(False)
     if not config.post_hoc:  # a plug-in adjusts that head once there are class means
         made.head = _head(config, made.head, counts)
     return made
 
 
+def _load(
+    module: nn.Module, weights: Mapping[str, Tensor], config: RunConfig, previous: RunConfig
+) -> None:
+    """The weights of the run that a run starts from."""
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(
+            f"the weights do not fit the network of run {previous.id}, from which run "
+            f"{config.id} starts: {error}"
+        ) from None
+
+
+def _imagenet() -> dict[str, Tensor]:
+    """torchvision's weights of a ResNet-50, without the classifier.
+
+    Raises:
+        DataError: if they are neither here nor to be had.
+    """
+    from torchvision.models import ResNet50_Weights
+
+    entry = ResNet50_Weights.IMAGENET1K_V1
+    try:
+        weights: Mapping[str, Tensor] = entry.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        folder = torch.hub.get_dir()
+        raise data.DataError(
+            f"the weights of ResNet-50 on ImageNet cannot be had ({error}): put {entry.url} into "
+            f"{folder}/checkpoints"
+        ) from None
+    return {name: weight for name, weight in weights.items() if not name.startswith("fc.")}
+
+
 def _build(config: RunConfig, info: data.DatasetInfo) -> Classifier:
     with torch.random.fork_rng(devices=[]):
         seed_weights(config.seed, 0)
-        return models.build(
+        made = models.build(
             config.model,
             info.shape,
             info.num_classes,
@@ -111,6 +148,9 @@ def _build(config: RunConfig, info: data.DatasetInfo) -> Classifier:
             bias=config.lam_b != float("inf"),
             embedding=config.embedding,
         )
+    if config.pretrained == "imagenet":
+        made.trunk.load_state_dict(_imagenet())
+    return made
 
 
 def _head(config: RunConfig, head: nn.Module, counts: Int64[Tensor, " K"]) -> nn.Module:
