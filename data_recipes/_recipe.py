@@ -106,9 +106,9 @@ def canvases(name: str, options: Mapping[str, float | str]) -> Callable[[Path], 
     """The content of a recipe whose data are those that ``nclib.data.load_canvases`` gives."""
 
     def content(root: Path) -> dict[str, Any]:
-        made = data.load_canvases(name, root=root, options=options)
+        made, entry = data.load_canvases(name, root=root, options=options), data.info(name)
         return {
-            "options": data.info(name).resolve(options),
+            "options": entry.spelt_out(entry.resolve(options)),  # as of manifests from before
             "splits": {split: part.manifest() for split, part in made.items()},
         }
 

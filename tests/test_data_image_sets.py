@@ -317,6 +317,7 @@ def test_vg200_has_the_first_lines_of_the_lists(vg):
         ("train_list_500.txt", "5.jpg\n8.jpg\n", None),  # another order has the same statistics
         ("train_list_500.txt", "8.jpg\n2.jpg", "class 0 have 1 of the first 2 .* 2 of the publ"),
         ("vg_category_200_labels_index.json", "{", "is no JSON"),
+        ("vg_category_200_labels_index.json", "[]", "has no labels by image"),
         ("vg_category_200_labels_index.json", "{}", r"has no labels of image 8\.jpg"),
         (
             "vg_category_200_labels_index.json",
@@ -395,6 +396,8 @@ def test_a_folder_of_images_is_a_data_set(folder, monkeypatch):
         ("sub/b.png", "a.png", r"has image a\.png twice in split train"),
         ("# classes: sky, sea", "", "is no label list: expected a line '# classes"),
         ("split,image", "image,split", "and the header split,image,labels"),
+        ("test,", "val,", r"has the line 'val,c\.png,', expected one of train, validation, test"),
+        ("b.png,1", "b.png", r"has the line 'train,sub/b\.png', expected"),
         ("test,", "validation,", r"has no image of the split 'test'"),
         ("0 1", "1", "has no training image of class 'sky'"),
         ("c.png", "d.png", r"1 of 4 images are missing.*d\.png; put the images that"),

@@ -379,6 +379,17 @@ def test_a_manifest_of_canvases_gives_options_label_sets_and_checksums():
     assert command("verify", name)[0] == 0
 
 
+def test_a_manifest_of_dialled_canvases_names_the_options_that_came_later():
+    name = "canvas-digits-head-tail-50"
+    assert command("build", name)[0] == 0
+    manifest = json.loads(manifest_path(name).read_text())
+    assert manifest["options"]["head_tail"] == 0.5
+    assert "distractors" not in manifest["options"]  # older manifests have none
+    made = data.load_canvases("canvas-digits", options=manifest["options"])["train"]
+    assert manifest["splits"]["train"]["class_counts"] == made.layout.labels.sum(0).tolist()
+    assert command("verify", name)[0] == 0
+
+
 # Long-tailed subsets
 
 

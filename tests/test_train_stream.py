@@ -84,3 +84,34 @@ def test_the_views_of_a_streamed_image_are_augmented_apart_and_repeat(run):
 def test_a_streamed_set_is_taken_whole(run):
     with pytest.raises(ValueError, match="Colours is streamed whole: imbalance is 10"):
         run.replace(imbalance=10)
+
+
+def test_a_folder_of_images_with_several_labels_is_trained_on(tmp_path, monkeypatch):
+    """A red half, a blue one, both or neither, as a list of the user's says."""
+    draws, rows = np.random.default_rng(0), ["# classes: red,blue", "split,image,labels"]
+    for number in range(36):
+        shown = [k for k in (0, 1) if number >> k & 1]
+        pixels = draws.integers(0, 60, (32, 32, 3), dtype=np.uint8)
+        for k in shown:
+            pixels[16 * k : 16 * k + 16, :, 2 * k] += 180
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+        split = "test" if number % 3 == 2 else "train"
+        rows.append(f"{split},{number}.png,{' '.join(map(str, shown))}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    monkeypatch.setitem(data.DATASETS, "halves", data.image_folder("halves", tmp_path, size=16))
+    run = RunConfig.model_validate(
+        {
+            "paper": "mlc-nc",
+            "profile": "smoke",
+            "dataset": "halves",
+            "loss": "bce",
+            "width": 16,
+            "lr": 0.01,
+            "epochs": 12,
+            "batch_size": 8,
+            "measure_every": 12,
+        }
+    )
+    record = fit(run)
+    assert record.arrays["counts"].tolist() == [12, 12]
+    assert record.final["test_map"] == 1

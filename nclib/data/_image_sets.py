@@ -184,6 +184,8 @@ def read_vg200(root: Path | None = None) -> dict[str, ImageFiles]:
         raise DataError(f"{folder / VG200.labels} is no JSON: {error}") from None
     groups, cooccurrence = vg200_statistics()
     splits = {}
+    if not isinstance(numbers, dict):
+        raise DataError(f"{folder / VG200.labels} has no labels by image")
     for split, name, count in (
         ("train", VG200.train_list, VG200.train),
         ("test", VG200.test_list, VG200.test),

@@ -15,6 +15,7 @@ from torch import Tensor
 from nclib._names import unknown
 from nclib.data._files import DataError, check_blob
 
+_SPLITS = ("train", "validation", "test")
 _FOLDER = Path(__file__).parent / "lists" / "multilabel"
 
 
@@ -106,8 +107,8 @@ def parse_lists(title: str, what: str, text: str) -> dict[str, LabelList]:
     image, and the numbers of its classes with spaces between them.
 
     Raises:
-        DataError: if there is no such line or header, a number is none of a class, or an image
-            stands twice in a split; the message names the image.
+        DataError: if there is no such line or header, a line has another form or split, a number
+            is none of a class, or an image stands twice in a split; the message names it.
     """
     lines = text.splitlines()
     names = [line.partition(":")[2] for line in lines if line.startswith("# classes:")]
@@ -119,14 +120,23 @@ def parse_lists(title: str, what: str, text: str) -> dict[str, LabelList]:
         )
     classes = tuple(name.strip() for name in names[0].split(","))
     by_split: dict[str, dict[str, list[int]]] = {}
-    for split, image, numbers in rows[1:]:
+    for row in rows[1:]:
+        if len(row) != 3 or row[0] not in _SPLITS:
+            raise DataError(
+                f"{what} has the line {','.join(row)!r}, expected one of {', '.join(_SPLITS)}, an "
+                f"image, and numbers of classes"
+            )
+        split, image, numbers = row
         images = by_split.setdefault(split, {})
         if image in images:
             raise DataError(f"{what} has image {image} twice in split {split}")
         images[image] = class_numbers(f"{what}: image {image}", numbers.split(), len(classes))
     return {
-        split: LabelList(title, classes, tuple(images), multi_hot(images, len(classes)))
-        for split, images in sorted(by_split.items(), reverse=True)
+        split: LabelList(
+            title, classes, tuple(by_split[split]), multi_hot(by_split[split], len(classes))
+        )
+        for split in _SPLITS
+        if split in by_split
     }
 
 
