@@ -93,7 +93,7 @@ def test_the_slider_is_small_and_asks_nothing_from_outside():
 def test_curves_are_the_data():
     shares = {"tilt": [1.0, 0.5], "rotation": [1.0, 0.1]}
     steps = {"as trained": 0.1, "and bias": 0.2}
-    left, right = drawn.misalignment([0, 45], shares, steps, optimum=0.25).axes
+    left, right = drawn.misalignment([0, 45], shares, steps, optimum=0.25, title="t").axes
     for line, values in zip(left.lines, shares.values(), strict=True):
         np.testing.assert_allclose(line.get_ydata(), values)
     assert [bar.get_width() for bar in right.patches] == list(steps.values())
@@ -113,5 +113,6 @@ def test_the_other_figures_have_their_panels():
     np.testing.assert_allclose(right.lines[0].get_ydata(), [0.5, 0.375])
     axes = drawn.common_shifts([0, 1], {"raw": [1.0, 0.7]}, title="a shift").axes[0]
     np.testing.assert_allclose(axes.lines[0].get_ydata(), [1.0, 0.7])
-    bars = drawn.repairs({"as trained": [0.1, 0.2, 0.3, 0.1], "and bias": [0.2] * 4}).axes[0]
+    thirds = {"as trained": [0.1, 0.2, 0.3, 0.1], "and bias": [0.2] * 4}
+    bars = drawn.repairs(thirds, title="t").axes[0]
     assert [bar.get_height() for bar in bars.patches][:4] == [0.1, 0.2, 0.3, 0.1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -228,9 +229,9 @@ def one_level_bound(table: LabelTable, kappa: float, *, lam_w: float, lam_h: flo
     return float(share @ (size * entropy))
 
 
-def gram_variation(
+def gram_deviations(
     table: LabelTable, *, samples: int, draws: int, lam: float, generator: torch.Generator
-) -> dict[str, float]:
+) -> dict[str, list[float]]:
     r"""How much :math:`WW^\top` varies when the labels are drawn again from the table.
 
     Args:
@@ -241,8 +242,9 @@ def gram_variation(
         generator: of the draws.
 
     Returns:
-        Mean relative deviations from the optimum of the distribution: of the whole matrix
-        (Frobenius), and of its entries along the weakest and the strongest contrast of the labels.
+        For each draw the relative deviations from the optimum of the distribution: of the whole
+        matrix (Frobenius), and of its entries along the weakest and the strongest contrast of the
+        labels.
     """
     share = table.counts / table.counts.sum()
 
@@ -262,7 +264,15 @@ def gram_variation(
         deviations["whole"].append(float((other - expected).norm() / expected.norm()))
         for name, v in (("weakest", weak), ("strongest", strong)):
             deviations[name].append(abs(float((v @ other @ v) / (v @ expected @ v)) - 1))
-    return {name: sum(values) / draws for name, values in deviations.items()}
+    return deviations
+
+
+def gram_variation(
+    table: LabelTable, *, samples: int, draws: int, lam: float, generator: torch.Generator
+) -> dict[str, float]:
+    """Means over the draws of :func:`gram_deviations`, with the same arguments."""
+    deviations = gram_deviations(table, samples=samples, draws=draws, lam=lam, generator=generator)
+    return {name: fmean(values) for name, values in deviations.items()}
 
 
 def extreme_contrasts(table: LabelTable) -> tuple[Float[Tensor, " K"], Float[Tensor, " K"]]:

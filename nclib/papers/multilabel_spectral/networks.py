@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from statistics import fmean
 from typing import NamedTuple
 
 import torch
@@ -11,12 +12,10 @@ from torch import Tensor
 
 from nclib import data, metrics
 from nclib._profiles import Profile
+from nclib.papers._effects import Effect, margin
 from nclib.papers.multilabel_spectral import grid, label_tables
 from nclib.papers.multilabel_spectral.label_tables import LabelTable, Optimum
 from nclib.runs import RunConfig, RunRecord, ledger
-
-#: Rules that make a prototype of several labels from those of its singletons.
-TAG_WISE = ("uniform", "count", "frequency", "root_count", "frequency_centred")
 
 
 class Prototypes(NamedTuple):
@@ -115,3 +114,30 @@ def published(profile: Profile, **fields: object) -> list[RunRecord]:
     ]
     records = map(ledger.published, configs)
     return [record for record in records if record is not None]
+
+
+def leads(profile: Profile, one: str, other: str) -> list[tuple[RunConfig, Effect]]:
+    """By how much one rule of synthesis is nearer than another in published networks.
+
+    Args:
+        profile: of networks with the model's objective and imbalanced singletons.
+        one: a rule, as :meth:`Prototypes.cosines` names it.
+        other: another.
+
+    Returns:
+        For each setting a configuration, and the mean over its seeds of the difference of the mean
+        cosines. The seeds of all settings say how well it is known.
+    """
+    settings: dict[str, list[RunRecord]] = {}
+    for record in published(profile, method="plain"):
+        if grid.imbalanced(record.config):
+            seedless = record.config.model_copy(update={"seed": 0})
+            settings.setdefault(seedless.id, []).append(record)
+    values = []
+    for records in settings.values():
+        cosines = [trained(r).cosines(table_of(r.config)) for r in records]
+        values.append([c[one] - c[other] for c in cosines])
+    return [
+        (records[0].config, Effect(fmean(lead), margin(values, len(lead))))
+        for records, lead in zip(settings.values(), values, strict=True)
+    ]

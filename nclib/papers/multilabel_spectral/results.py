@@ -122,7 +122,17 @@ RESULTS = (
         "Symmetry is enough",
         r"Where the symmetries of the table that fix $S$ act transitively on $S$ and on its "
         r"complement, $h_S$ is a multiple of $\sum_{k\in S}h_k$, with any bias.",
-        (Check("two disjoint pairs of four classes", checks.couples_are_tag_wise),),
+        (
+            Check("two disjoint pairs of four classes", checks.couples_are_tag_wise),
+            Check(
+                "six classes: couples, triples, pairs across halves, any bias",
+                checks.symmetric_tables_are_tag_wise,
+            ),
+            Check(
+                "rings of five and six, which lack the symmetry: not exact",
+                checks.rings_are_not_tag_wise,
+            ),
+        ),
         chapter=_THEORY,
         label="thm-ms-symmetry",
     ),
@@ -132,10 +142,12 @@ RESULTS = (
         r"$K=2^r$, equal singletons and hyperplanes of $\mathbb F_2^r$ with any counts: without a "
         "bias every prototype is a multiple of its tag-wise sum.",
         (
+            Check("pairs of four classes, random counts", checks.pairs_of_four_are_tag_wise),
             Check(
-                "pairs of four classes with random counts",
-                checks.hyperplanes_are_tag_wise,
+                "hyperplanes of eight classes, random counts",
+                checks.hyperplanes_of_eight_are_tag_wise,
             ),
+            Check("a free bias: not exact", checks.hyperplanes_with_bias_are_not),
         ),
         chapter=_THEORY,
         label="thm-ms-hadamard",

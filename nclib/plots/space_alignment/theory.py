@@ -25,6 +25,7 @@ def misalignment(
     steps: Mapping[str, float],
     *,
     optimum: float,
+    title: str,
 ) -> Figure:
     r"""What an angle leaves of the exponent, and what each repair of an optimum gives back.
 
@@ -33,6 +34,7 @@ def misalignment(
         shares: by name, the exponents of misaligned simplices in units of the aligned one.
         steps: exponents of the imbalanced optimum, as trained and after each repair.
         optimum: the exponent of the best means.
+        title: the message.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 4.1))
     for index, (name, values) in enumerate(shares.items()):
@@ -61,7 +63,7 @@ def misalignment(
     right.set(xlabel=r"exponent $\beta$", xlim=(0, 1.08 * optimum))
     right.set_title("an optimum, repaired")
     right.grid(visible=False, axis="y")
-    headline(figure, "Misalignment costs; at an imbalanced optimum other things cost more")
+    headline(figure, title)
     return figure
 
 
@@ -236,11 +238,12 @@ def imbalance(
     return figure
 
 
-def repairs(thirds: Mapping[str, Sequence[float]]) -> Figure:
+def repairs(thirds: Mapping[str, Sequence[float]], *, title: str) -> Figure:
     """Exponents of head, medium and tail classes, and overall, after each repair.
 
     Args:
         thirds: by step, the four numbers.
+        title: the message.
     """
     figure, axes = plt.subplots(figsize=(7.2, 3.8))
     names = ("head", "medium", "tail", "least of all")
@@ -252,7 +255,7 @@ def repairs(thirds: Mapping[str, Sequence[float]]) -> Figure:
     axes.set_xticks(range(4), names)
     axes.set(ylabel=r"exponent $\beta_k$")
     axes.grid(visible=False, axis="x")
-    axes.set_title("Directions and norms give to the tail; norms take from the head")
+    axes.set_title(title)
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 

@@ -131,7 +131,7 @@ ABSTRACT = (
             ),
             Check(
                 "no bias: exact for four classes with equal singletons and pairs of any counts",
-                checks.hyperplanes_are_tag_wise,
+                checks.pairs_of_four_are_tag_wise,
             ),
         ),
         _THEORY,
