@@ -27,6 +27,14 @@ def pages() -> list[str]:
 
 
 @functools.cache
+def opened_pages() -> list[str]:
+    """Those that a browser opens: of the pages of source, which are made alike, the longest."""
+    source = [page for page in pages() if page.startswith(("_modules/nclib/", "_modules/data_"))]
+    longest = max(source, key=lambda page: (HTML / page).stat().st_size, default=None)
+    return [page for page in pages() if page not in source or page == longest]
+
+
+@functools.cache
 def interactive_pages() -> list[str]:
     """Those with interactive figures."""
     mark = 'class="nc-interactive"'
@@ -35,7 +43,8 @@ def interactive_pages() -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    for name, found in (("page", pages), ("interactive_page", interactive_pages)):
+    kinds = {"page": pages, "opened_page": opened_pages, "interactive_page": interactive_pages}
+    for name, found in kinds.items():
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, found() or [None])
 

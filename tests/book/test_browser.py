@@ -105,10 +105,10 @@ def luminance(colour: str) -> float:
     return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
 
 
-def test_a_page_is_whole_on_a_phone(driver: Any, page: str) -> None:
+def test_a_page_is_whole_on_a_phone(driver: Any, opened_page: str) -> None:
     """Mathematics typeset, figures drawn, no sideways scrolling, no error, no outside request; text
     stands out from what lies behind it in both themes."""
-    driver.open(page, PHONE)
+    driver.open(opened_page, PHONE)
     facts = driver.facts()
     assert facts["typeset"] >= facts["formulas"]
     assert (facts["failed"], facts["raw"]) == ([], []), "mathematics that is not typeset"
