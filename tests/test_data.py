@@ -17,7 +17,7 @@ from torch.nn import functional
 from nclib import data
 from nclib.data import _cifar
 
-LAZY = ("torchvision", "matplotlib", "sklearn", "lightning", "pooch")
+LAZY = ("torchvision", "matplotlib", "pandas", "sklearn", "lightning", "pooch")
 
 
 def _imported(*modules: str) -> set[str]:
