@@ -72,7 +72,7 @@ class Layout:
         boxes[canvas, classes] = self.boxes[canvas, slot]
         return boxes
 
-    def label_cover(self, grid: tuple[int, int]) -> Float32[Tensor, "N K rows columns"]:
+    def label_cover(self, grid: tuple[int, int]) -> Float32[Tensor, "N K H W"]:
         """The share of each cell of a grid over the canvas that the tile of a label covers.
 
         What stands before a tile does not count. An attention map's weight on a label's tile is the

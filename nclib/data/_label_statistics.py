@@ -59,7 +59,7 @@ class LabelStatistics:
 
     @property
     def head_tail_rate(self) -> float | None:
-        """Share of the images with a tail label that have a head label too; None: there is none."""
+        """Share of the images with a tail label that have one of the head too, or None."""
         if self.tail_images == 0:
             return None
         return self.tail_images_with_head / self.tail_images

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Int64, Shaped, UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
@@ -225,7 +225,7 @@ class Stream:
 
     def epoch(
         self, indices: Int64[Tensor, " n"], generator: torch.Generator | None = None
-    ) -> Iterator[tuple[UInt8[Tensor, "B 3 S S"], Shaped[Tensor, "B ..."]]]:
+    ) -> Iterator[tuple[UInt8[Tensor, "B 3 S S"], Labels]]:
         """The images of these indices in order, and their labels.
 
         Every image has its own seed, drawn from the generator before the first batch, so that the
