@@ -224,6 +224,22 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path, options):
     assert_same(fit(run, checkpoint=path), fit(run))
 
 
+def test_adam_has_its_weight_decay_in_the_gradient():
+    """Its first step is one of the sign, whatever the size; AdamW subtracts all of the decay."""
+    heads = {}
+    for optimizer in ("adam", "adamw"):
+        run = Run(config("asl", optimizer=optimizer, weight_decay=1e6, lr=1e-3), None)
+        before = run.network.head.weight.detach().clone()
+        outputs, labels = batch_of(run)
+        run.objective([outputs], Targets(labels), run.network.head, 0).backward()
+        run.optimizers[0].step()
+        heads[optimizer] = (run.network.head.weight.detach() - before).double(), before.double()
+    step, before = heads["adam"]
+    torch.testing.assert_close(step.sign(), -before.sign())
+    step, before = heads["adamw"]
+    torch.testing.assert_close(step, -1e3 * before, rtol=1e-5, atol=2e-3)
+
+
 def test_ablations_are_options():
     whole, parts = fit(config()), {}
     for name, options in {
