@@ -201,6 +201,7 @@ def test_targets_are_the_encoding_for_the_data_sets_classes():
         ({"lr": 0}, "got 0.0, expected a positive"),
         ({"momentum": 1}, r"got 1.0, expected in \[0, 1\)"),
         ({"momentum": 0.5, "optimizer": "adamw"}, "momentum is 0.5, but optimizer is 'adamw'.*0.9"),
+        ({"momentum": 0.5, "optimizer": "adam"}, "momentum is 0.5, but optimizer is 'adam'.*0.9"),
         ({"dataset": "cifar10", "model": "resnet18", "width": 32}, "width is 32.*width of 64"),
         ({"epochs": 0}, "got 0, expected at least 1"),
         ({"epochs": 3, "warmup_epochs": 4}, "warmup_epochs is 4, expected at most epochs = 3"),

@@ -7,11 +7,11 @@ import pytest
 import several
 import torch
 
-from nclib import data, losses
+from nclib import data, evaluate, geometry, losses
 from nclib.methods import METHODS
 from nclib.models import ATTENTIONS, Outputs
 from nclib.runs import RunConfig, RunRecord
-from nclib.train import StoppedError, _stage, fit
+from nclib.train import StoppedError, _stage, fit, trained_network
 from nclib.train._class_wise import EpochCentres
 from nclib.train._objective import Targets
 from nclib.train._run import Run
@@ -101,6 +101,28 @@ def test_mlc_nc_trains_and_measures_the_features_of_positive_pairs(layer, option
     assert math.isfinite(report.nc1)
     record.save(tmp_path / "record.json")
     assert RunRecord.load(tmp_path / "record.json").score == record.final["test_map"]
+
+
+def test_the_trained_network_shows_where_its_labels_look(tmp_path):
+    run = config(noise=(0.1,))
+    record = fit(run, network=tmp_path / "network.pt")
+    network = trained_network(run, tmp_path / "network.pt")
+    made = data.load_canvases(run.dataset, options=dict(run.dataset_options))["test"]
+    images = data.to_float(made.images, *data.statistics(run.dataset, run.normalisation))
+    outputs, labels = network(images), made.layout.labels
+    report = evaluate.attention_report(
+        outputs.attention, made.layout.label_cover((4, 4)).flatten(2)
+    )
+    assert report.pairs == labels.sum()
+    assert 0 < report.share <= report.bound
+    for k in range(10):  # the means of the class-wise features before their projection
+        mean = outputs.attended[labels[:, k], k].mean(0)
+        np.testing.assert_allclose(record.arrays["test_attended_means"][k], mean, atol=1e-5)
+    assert record.arrays["attended_means"].shape == (10, 16)
+    angles = geometry.pairwise_angles(torch.from_numpy(record.arrays["attended_means"]))
+    assert angles.isfinite().all()
+    with pytest.raises(FileNotFoundError, match=f"weights of run {run.id} are not kept"):
+        trained_network(run, tmp_path / "none.pt")
 
 
 def test_the_objective_is_the_sum_of_its_three_terms():
@@ -200,6 +222,22 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path, options):
         with pytest.raises(StoppedError, match=r"stopped (in|after) epoch"):
             fit(run, checkpoint=path, until=0.0)
     assert_same(fit(run, checkpoint=path), fit(run))
+
+
+def test_adam_has_its_weight_decay_in_the_gradient():
+    """Its first step is one of the sign, whatever the size; AdamW subtracts all of the decay."""
+    heads = {}
+    for optimizer in ("adam", "adamw"):
+        run = Run(config("asl", optimizer=optimizer, weight_decay=1e6, lr=1e-3), None)
+        before = run.network.head.weight.detach().clone()
+        outputs, labels = batch_of(run)
+        run.objective([outputs], Targets(labels), run.network.head, 0).backward()
+        run.optimizers[0].step()
+        heads[optimizer] = (run.network.head.weight.detach() - before).double(), before.double()
+    step, before = heads["adam"]
+    torch.testing.assert_close(step.sign(), -before.sign())
+    step, before = heads["adamw"]
+    torch.testing.assert_close(step, -1e3 * before, rtol=1e-5, atol=2e-3)
 
 
 def test_ablations_are_options():

@@ -149,8 +149,9 @@ class RunConfig(BaseModel):
     lam_b: _BiasPenalty = 0.0  #: Penalty on the bias; 0: a free bias, inf: none.
     weight_decay: _Penalty = 0.0  #: Of the parameters below the features.
 
-    #: ``nesterov``: SGD with Nesterov's momentum; AdamW keeps its usual β.
-    optimizer: Literal["sgd", "nesterov", "adamw"] = "sgd"
+    #: ``nesterov``: SGD with Nesterov's momentum; Adam and AdamW keep their usual β, and the weight
+    #: decay of Adam is a part of the gradient.
+    optimizer: Literal["sgd", "nesterov", "adam", "adamw"] = "sgd"
     lr: _Positive = 0.05  #: Learning rate after the warm-up.
     momentum: _Fraction = 0.9  #: Of SGD.
     schedule: Literal["cosine", "constant", "step"] = "cosine"  #: After the warm-up.
@@ -302,8 +303,8 @@ class RunConfig(BaseModel):
         self._check_schedule()
         if self.optimizer == "nesterov" and not self.momentum:
             raise ValueError("optimizer is 'nesterov' with momentum 0, expected a positive one")
-        if self.optimizer == "adamw":
-            self._require_defaults("momentum", why="optimizer is 'adamw'")
+        if self.optimizer.startswith("adam"):
+            self._require_defaults("momentum", why=f"optimizer is {self.optimizer!r}")
         self._check_imbalance(info)
         self._check_method(info)
         if self.method == "plain":

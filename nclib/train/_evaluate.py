@@ -24,10 +24,13 @@ class SplitOutputs(NamedTuple):
     outputs: Outputs  # of this process's part, in float32
     labels: data.Labels
     judged: Judged  # of all parts
+    attended: Float[Tensor, "K D"] | None = None  # this part's positive pairs, before projection
 
     def whole(self) -> SplitOutputs:
         """All parts in every process."""
-        return self._replace(outputs=self.outputs.map(gather), labels=gather(self.labels))
+        attended = None if self.attended is None else gather(self.attended[None]).sum(0)
+        outputs, labels = self.outputs.map(gather), gather(self.labels)
+        return self._replace(outputs=outputs, labels=labels, attended=attended)
 
 
 Batches = Iterable[tuple[Float[Tensor, "B C H W"], data.Labels]]
@@ -58,10 +61,15 @@ def outputs(
     network.eval()
     rows: list[Outputs] = []
     all_labels = []
+    attended: Tensor | None = None
     for images, labels in batches:
         given = network(images.contiguous(memory_format=torch.channels_last))
-        # What attention looked at is larger than all the rest, and nothing is measured there.
+        # What attention takes is larger than all the rest: its sums are kept alone.
         rows.append(Outputs(given.features.float(), given.scores.float()))
+        if given.attended is not None:
+            with torch.autocast(images.device.type, enabled=False):
+                sums = torch.einsum("nk,nkd->kd", labels.float(), given.attended.float()).double()
+            attended = sums if attended is None else attended + sums
         all_labels.append(labels)
     features, scores, *_ = zip(*rows, strict=True)
     whole = Outputs(torch.cat(features), torch.cat(scores))
@@ -69,7 +77,8 @@ def outputs(
     predictions = task.predictions(objective.class_scores(whole.scores))
     if part:
         predictions, truth = gather(predictions), gather(truth)
-    return SplitOutputs(whole, labels, Judged(predictions, truth, objective.shift_invariant))
+    judged = Judged(predictions, truth, objective.shift_invariant)
+    return SplitOutputs(whole, labels, judged, attended)
 
 
 @torch.no_grad()
@@ -130,7 +139,7 @@ def arrays(
     head: nn.Module,
     task: Task,
 ) -> dict[str, Any]:
-    """The small arrays of a record."""
+    """The small arrays of a record; of class-wise features also the means before projection."""
     classes = len(counts)
     weight, bias = weight_and_bias(head)
     class_means, global_mean = task.means(train.outputs.features, train.labels, classes)
@@ -142,6 +151,11 @@ def arrays(
         "weight": weight,
         "bias": bias,
         "counts": counts,
+        **{
+            f"{prefix}attended_means": split.attended / split.labels.sum(0)[:, None]
+            for prefix, split in (("", train), ("test_", test))
+            if split.attended is not None
+        },
         **task.arrays((train.outputs.features, train.labels), test.judged, classes),
     }
     return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nclib._io import latest, rescue_path
 from nclib._provenance import describe
+from nclib.models import Classifier
 from nclib.runs import RunConfig, RunRecord
 from nclib.runs._provenance import provenance
 from nclib.train import _checkpoint, _evaluate, _precision, _processes
@@ -24,7 +25,7 @@ from nclib.train._random import NOISE, generator
 from nclib.train._run import DivergedError, Position, Run
 from nclib.train._stop import Stop, StoppedError
 
-__all__ = ["DivergedError", "StoppedError", "fit", "measure_again"]
+__all__ = ["DivergedError", "StoppedError", "fit", "measure_again", "trained_network"]
 
 
 def fit(
@@ -274,6 +275,26 @@ def measure_again(
     return dataclasses.replace(
         record, final=final, arrays=arrays, provenance={**record.provenance, **origin}
     )
+
+
+def trained_network(config: RunConfig, network: Path) -> Classifier:
+    """The finished network of a run in evaluation mode, such as for its maps of attention.
+
+    Args:
+        config: of the run.
+        network: its weights, as :func:`fit` saves them.
+
+    Raises:
+        DataError: if the data set is absent or corrupted.
+        FileNotFoundError: if there are no weights.
+        ValueError: if they are another run's, or the file cannot be read.
+    """
+    if not network.exists():
+        raise FileNotFoundError(f"the weights of run {config.id} are not kept: {network}")
+    run = Run(config, None)
+    run.evaluated.load_state_dict(_checkpoint.load(network, config)["network"])
+    trained: Classifier = run.evaluated.eval().requires_grad_(False)
+    return trained
 
 
 def _alike(one: np.ndarray, other: np.ndarray) -> bool:

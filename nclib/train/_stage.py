@@ -197,8 +197,9 @@ def optimizer(
     if others := list(extra):
         groups.append({"params": others, "weight_decay": config.weight_decay})
     fused = next(network.parameters()).is_cuda or None  # one kernel for all parameters
-    if config.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
+    if config.optimizer.startswith("adam"):
+        kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+        return kind(groups, lr=config.lr, fused=fused)
     return torch.optim.SGD(
         groups,
         lr=config.lr,
