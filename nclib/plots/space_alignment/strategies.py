@@ -160,12 +160,12 @@ def turning_sphere(
         times: of the frames.
     """
     figure = go.Figure()
-    wire = {"width": 1, "color": "rgba(138,138,138,0.35)"}
+    wire = {"width": 1, "color": "#A8A8A8"}
     figure.add_scatter3d(**_circles(), mode="lines", line=wire, hoverinfo="skip", showlegend=False)
     figure.add_scatter3d(
         **_points(means),
         mode="markers",
-        marker={"size": 7, "symbol": "x", "color": list(COLOURS[: len(means)])},
+        marker={"size": 7, "symbol": "diamond", "color": list(COLOURS[: len(means)])},
         name="directions of the means",
         hoverinfo="skip",
     )
