@@ -15,7 +15,7 @@ from nclib.methods._method import (
     Term,
     Value,
 )
-from nclib.methods._plugins import PLUGINS, Plugin, get_plugin
+from nclib.methods._plugins import PLUGINS, Plugin, adjusted_bias, get_plugin
 from nclib.methods._registry import METHODS, get
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "SecondView",
     "Term",
     "Value",
+    "adjusted_bias",
     "get",
     "get_plugin",
     "project",

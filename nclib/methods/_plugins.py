@@ -189,6 +189,35 @@ PLUGINS: dict[str, Plugin] = {
 }
 
 
+def adjusted_bias(
+    bias: Float[Tensor, " K"],
+    weight: Float[Tensor, "K P"],
+    means: Float[Tensor, "C P"],
+    treatment: str,
+) -> Float[Tensor, " K"]:
+    r"""The bias behind an adjustment, as the option ``bias`` of adjustments names it.
+
+    Args:
+        bias: (K,), the one that there is.
+        weight: (K, P), the adjusted rows.
+        means: (C, P), of the classes that there are; their average is :math:`\bar\mu`.
+        treatment: ``"keep"``, ``"drop"`` (zeros), or ``"recentre"``
+            (:math:`b_k = -\langle w_k, \bar\mu\rangle`).
+
+    Raises:
+        ValueError: if the treatment is unknown; near matches are listed.
+
+    >>> means = torch.tensor([[1.0, 0.0], [3.0, 2.0]])
+    >>> adjusted_bias(torch.ones(2), torch.eye(2), means, "recentre")
+    tensor([-2., -1.])
+    """
+    if treatment not in _OF_ADJUSTMENTS["bias"].choices:
+        raise unknown("treatment of the bias", treatment, _OF_ADJUSTMENTS["bias"].choices)
+    if treatment == "recentre":
+        return -(weight.double() @ means.double().mean(0)).to(bias.dtype)
+    return torch.zeros_like(bias) if treatment == "drop" else bias
+
+
 def get_plugin(name: str) -> Plugin:
     """The plug-in of that name.
 

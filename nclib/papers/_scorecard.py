@@ -75,10 +75,8 @@ results of this book, whose proofs stand in the chapters, the words are *verifie
 verified*: a test that found nothing is no proof, and a proof that fails a test is none.
 """
 
-_COMING = """## Papers whose chapters are to come
+_COMING = """## A paper whose chapters are to come
 
-- Space alignment matters: the missing piece for inducing neural collapse in long-tailed learning
-  (arXiv 2512.07844)
 - MLC-NC: long-tailed multi-label image classification through the lens of neural collapse
   (AAAI 2025)
 """

@@ -171,6 +171,7 @@ class Interactive:
         body = self.figure.to_html(
             include_plotlyjs=False,
             full_html=False,
+            auto_play=False,
             div_id=self.div_id,
             config={
                 "displaylogo": False,

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -259,13 +259,7 @@ def measure_again(
         FileNotFoundError: if there are no weights.
         ValueError: if they are not this record's, or a file cannot be read.
     """
-    config, previous = record.config, record.config.previous()
-    if not network.exists():
-        raise FileNotFoundError(f"the weights of run {config.id} are not kept: {network}")
-    if previous is not None and base is None:
-        raise FileNotFoundError(f"the weights of run {previous.id} are not kept: base is None")
-    run = Run(config, _base_weights(config, base))
-    run.evaluated.load_state_dict(_checkpoint.load(network, config)["network"])
+    run = _with_network(record.config, network, base)
     final, arrays = _finished(run, record.epochs)
     # Not bit by bit: the weight of a normalised classifier is computed, on whatever device.
     if not _alike(arrays["weight"], record.arrays["weight"]):
@@ -277,24 +271,61 @@ def measure_again(
     )
 
 
-def trained_network(config: RunConfig, network: Path) -> Classifier:
+def trained_network(
+    config: RunConfig, network: Path, *, base: Path | Mapping[str, Tensor] | None = None
+) -> Classifier:
     """The finished network of a run in evaluation mode, such as for its maps of attention.
 
     Args:
         config: of the run.
         network: its weights, as :func:`fit` saves them.
+        base: the weights that it started from, as :func:`fit` takes them.
 
     Raises:
         DataError: if the data set is absent or corrupted.
         FileNotFoundError: if there are no weights.
-        ValueError: if they are another run's, or the file cannot be read.
+        ValueError: if they are another run's, or a file cannot be read.
     """
+    trained: Classifier = _with_network(config, network, base).evaluated.eval()
+    return trained.requires_grad_(False)
+
+
+def features(
+    record: RunRecord,
+    network: Path,
+    split: Literal["train", "test"] = "test",
+    *,
+    base: Path | Mapping[str, Tensor] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Features that a finished network gives to the images of a split, and their labels.
+
+    Args:
+        record: of the run.
+        network: its weights, as :func:`fit` saves them.
+        split: ``train``, without augmentation, or ``test``.
+        base: the weights that it started from, as :func:`fit` takes them.
+
+    Raises:
+        DataError: if the data set is absent or corrupted.
+        FileNotFoundError: if there are no weights.
+        ValueError: if a file cannot be read.
+    """
+    given = _with_network(record.config, network, base).outputs(split).whole()
+    return given.outputs.features, given.labels
+
+
+def _with_network(
+    config: RunConfig, network: Path, base: Path | Mapping[str, Tensor] | None
+) -> Run:
+    """A run with the weights of its finished network."""
+    previous = config.previous()
     if not network.exists():
         raise FileNotFoundError(f"the weights of run {config.id} are not kept: {network}")
-    run = Run(config, None)
+    if previous is not None and base is None:
+        raise FileNotFoundError(f"the weights of run {previous.id} are not kept: base is None")
+    run = Run(config, _base_weights(config, base))
     run.evaluated.load_state_dict(_checkpoint.load(network, config)["network"])
-    trained: Classifier = run.evaluated.eval().requires_grad_(False)
-    return trained
+    return run
 
 
 def _alike(one: np.ndarray, other: np.ndarray) -> bool:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
 from nclib import models
-from nclib.methods import Plugin, Value
+from nclib.methods import Plugin, Value, adjusted_bias
 from nclib.train._centres import ClassCentres
 from nclib.train._objective import Targets, weight_and_bias
 
@@ -87,8 +87,5 @@ def adjust(
     experts = models.by_expert(head, weight), models.by_expert(head, means)
     rows = [plugin.adjust(w, m, present, options) for w, m in zip(*experts, strict=True)]
     weight = torch.cat(rows, 1)
-    if options["bias"] == "recentre":
-        bias = -(weight.double() @ means[present].mean(0)).to(bias.dtype)
-    elif options["bias"] == "drop":
-        bias = torch.zeros_like(bias)
+    bias = adjusted_bias(bias, weight, means[present], str(options["bias"]))
     models.assign(head, weight, bias)

@@ -11,8 +11,11 @@ PAPER = Paper(
     "Space alignment matters: the missing piece for inducing neural collapse in long-tailed "
     "learning",
     "{cite:t}`wang2026alignment`, of which the abstract, the names of the theorems and the "
-    "captions are public: {doc}`/notebooks/space_alignment/theory` states them as claims. Where a "
-    "statement is not published to us, the claim says how it is read.",
+    "captions are public: {doc}`/notebooks/space_alignment/theory` states and proves, "
+    "{doc}`/notebooks/space_alignment/strategies` takes the three strategies apart, "
+    "{doc}`/notebooks/space_alignment/experiments` looks at networks. Where a statement is not "
+    "published to us, the claim says how it is read.",
     CLAIMS,
     grid=grid.grid,
+    trained=("space_alignment/experiments",),
 )

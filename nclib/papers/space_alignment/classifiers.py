@@ -59,6 +59,19 @@ def make_classifier(
     return Classifier(means, weight, means.new_zeros(len(means)) if bias is None else bias)
 
 
+def in_the_plane(classifier: Classifier) -> Classifier:
+    """Three classes that span a plane, in coordinates of it with the first mean on top.
+
+    Args:
+        classifier: whose means and rows lie in two dimensions.
+    """
+    means, weight, bias = classifier
+    basis = torch.linalg.svd(torch.cat([means, weight])).Vh[:2].T
+    x, y = (means[0] @ basis / means[0].norm()).tolist()
+    basis = basis @ torch.tensor([[y, x], [-x, y]]).to(basis)
+    return Classifier(means @ basis, weight @ basis, bias)
+
+
 def nearest_mean(means: Float[Tensor, "K P"]) -> Classifier:
     r"""The classifier :math:`w_k = \mu_k`, :math:`b_k = -\|\mu_k\|^2/2`.
 

@@ -13,6 +13,7 @@ filed under this paper.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from nclib._profiles import Profile
@@ -82,6 +83,7 @@ def config(
     return run.replace(paper="space-alignment") if run.plugins and not run.post_hoc else run
 
 
+@cache
 def accepts(method: str, strategy: str) -> bool:
     """Whether a method has room for a strategy."""
     try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from nclib.papers._claim import Check, Claim
 from nclib.papers.space_alignment.claims import _checks as checks
+from nclib.papers.space_alignment.claims import _strategies as strategies
 
 _THEORY = "space_alignment/theory"
+_STRATEGIES = "space_alignment/strategies"
 
 RESULTS = (
     Claim(
@@ -125,5 +127,91 @@ RESULTS = (
             Check("the means lose more than directions give back", checks.directions_are_a_part),
         ),
         chapter=_THEORY,
+    ),
+    Claim(
+        "book/slerp-angle",
+        "What spherical interpolation leaves of an angle",
+        r"The angle $(1-t)\Omega_k$ and the norm of the row; a simplex tilted by $\varphi$ has the "
+        r"exponent $\cos^2((1-t)\varphi)\,K/(4(K-1))$ afterwards.",
+        (
+            Check("angles and norms of random rows", strategies.slerp_leaves_a_share),
+            Check("exponents of tilts", strategies.slerp_of_a_tilt),
+        ),
+        chapter=_STRATEGIES,
+        label="thm-sa-slerp",
+    ),
+    Claim(
+        "book/kept-norms",
+        "Kept norms, and the cosine that is recorded",
+        r"$K\ge3$ rows turned onto means that span $K-1$ dimensions have centred cosines 1 iff "
+        "their lengths are proportional to those of the centred means.",
+        (
+            Check("proportional lengths: 1", strategies.kept_norms_decide),
+            Check("other lengths: less", strategies.other_norms_do_not_align),
+        ),
+        chapter=_STRATEGIES,
+        label="thm-sa-kept",
+    ),
+    Claim(
+        "book/projection",
+        "A projection is an interpolation with another norm",
+        r"At an acute angle the projection is spherical interpolation at $t=1$ with the norm "
+        r"$\|w_k\|\cos\Omega_k$; repeated, centred projections end at a multiple of the centred "
+        "means.",
+        (
+            Check("random rows", strategies.projection_is_interpolation),
+            Check("repeated at certified optima", strategies.repeated_projections),
+        ),
+        chapter=_STRATEGIES,
+        label="thm-sa-proj",
+    ),
+    Claim(
+        "book/alignment-flow",
+        "SpA-Reg on the classifier is spherical interpolation in time",
+        r"With fixed means, not centred, each row keeps its length and turns on the great circle: "
+        r"$\tan\frac{\Omega_k}2$ decays at the rate $\lambda/(K\|w_k\|^2)$.",
+        (
+            Check("angles of integrated flows", strategies.flow_has_the_formula),
+            Check("rows of integrated flows", strategies.flow_is_interpolation),
+        ),
+        chapter=_STRATEGIES,
+        label="thm-sa-flow",
+    ),
+    Claim(
+        "book/centred-minimum",
+        "The centred term asks for the norms too",
+        r"$K\ge3$ and centred means that span $K-1$ dimensions: the centred term is zero iff all "
+        "centred rows are one positive multiple of the centred means; the raw term leaves norms "
+        "free.",
+        (
+            Check("searches for the minimum, centred", strategies.centred_minimum_is_self_dual),
+            Check("and raw", strategies.raw_minimum_is_not),
+        ),
+        chapter=_STRATEGIES,
+        label="thm-sa-minimum",
+    ),
+    Claim(
+        "book/unit-rows",
+        "When alignment is all that is missing",
+        "If all centred means have one length, unit rows along them with a recentred bias decide "
+        "as the nearest mean does, and are optimal for these means.",
+        (Check("random means of one length", strategies.unit_rows_of_equal_means),),
+        chapter=_STRATEGIES,
+        label="thm-sa-unit",
+    ),
+    Claim(
+        "book/strategies-at-the-optimum",
+        "The strategies at the imbalanced optimum",
+        r"Cross-entropy, $K=10$, ratio 100, $\lambda=.03$, no bias: each strategy raises the least "
+        "exponent; norms give more than directions, and the means' own loss stays.",
+        (
+            Check("each raises it", strategies.strategies_raise_the_least),
+            Check(
+                "unit norms give more than directions", strategies.norms_give_more_than_directions
+            ),
+            Check("a free bias costs the tail more", strategies.directions_do_not_repair_a_bias),
+            Check("more than half is lost by the means", strategies.less_than_a_simplex),
+        ),
+        chapter=_STRATEGIES,
     ),
 )

@@ -77,16 +77,21 @@ class Toy(NamedTuple):
     binding: int  # the class whose boundary is nearest
 
 
-def decision_regions(panels: Mapping[str, Toy]) -> Figure:
+def decision_regions(
+    panels: Mapping[str, Toy],
+    *,
+    title: str = "The exponent is half the square of the distance to the nearest boundary",
+) -> Figure:
     """Three class means (crosses), classifier rows (lines), and the regions that they decide.
 
     The circle about the mean of the binding class touches its nearest boundary.
 
     Args:
         panels: by title; means and rows are drawn in units of the longest.
+        title: the figure's message.
     """
     figure, all_axes = plt.subplots(1, len(panels), figsize=(7.6, 3.1))
-    for axes, (title, toy) in zip(all_axes, panels.items(), strict=True):
+    for axes, (name, toy) in zip(all_axes, panels.items(), strict=True):
         _regions(axes, toy)
         rows = toy.weight / toy.weight.norm(dim=1).max()
         for row in rows.tolist():
@@ -95,9 +100,9 @@ def decision_regions(panels: Mapping[str, Toy]) -> Figure:
         across, up = toy.means[toy.binding].tolist()
         radius = math.sqrt(2 * toy.exponent)
         axes.add_patch(Circle((across, up), radius, fill=False, edgecolor="black", linestyle="--"))
-        axes.set_title(title, loc="center", fontsize=10)
+        axes.set_title(name, loc="center", fontsize=10)
         axes.set_xlabel(rf"$\beta={toy.exponent:.3f}$")
-    headline(figure, "The exponent is half the square of the distance to the nearest boundary")
+    headline(figure, title)
     return figure
 
 
