@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -31,6 +32,8 @@ from nclib.papers.class_encoding import results
 from nclib.papers.class_encoding.claims import _statements as class_encoding_claims
 from nclib.papers.inducing_nc.claims import _checks as inducing_checks
 from nclib.papers.inducing_nc.claims import _text as inducing_text
+from nclib.papers.mlc_nc import class_wise, tables
+from nclib.papers.mlc_nc.claims import _checks as class_wise_checks
 from nclib.papers.multilabel_spectral import label_tables
 from nclib.papers.multilabel_spectral.claims import _checks as spectral_checks
 from nclib.papers.space_alignment import classifiers
@@ -203,6 +206,23 @@ def test_the_abstract_on_several_labels_is_judged_as_its_chapter_proves() -> Non
     }
 
 
+def test_the_paper_on_class_wise_features_is_judged_as_its_chapter_proves() -> None:
+    verdicts = {c.id.partition("/")[2]: c.verdict for c in EXACT if c.paper == "mlc-nc"}
+    assert verdicts == {
+        "co-occurrence": "reproduced",
+        "alignment": "reproduced",
+        "etf-features": "partly",
+        "relu": "reproduced",
+        "centres": "reproduced",
+        "fixed-classifier": "partly",
+        "optimal-angle": "reproduced",
+        "table-1-totals": "contradicted",
+        "table-2-totals": "reproduced",
+        "table-3-totals": "contradicted",
+        "table-4-totals": "contradicted",
+    }
+
+
 @pytest.mark.parametrize("claim", EXACT, ids=lambda claim: claim.id)
 def test_what_this_book_says_instead_holds(claim: Claim) -> None:
     checks = claim.printed if claim.paper == "book" else claim.corrected
@@ -232,6 +252,7 @@ def _forget() -> None:
         inducing_checks,
         spectral_checks,
         alignment_checks,
+        class_wise_checks,
     )
     for module in modules:
         for value in vars(module).values():
@@ -452,11 +473,64 @@ def _break_into_zero_exponents(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(classifiers.Classifier, "shifted", lambda classifier, _: classifier)
 
 
+def _break_class_wise(patch: pytest.MonkeyPatch) -> None:
+    """Logits, losses and angles that no theorem has, and every third simplex none."""
+    checks, right = class_wise_checks, class_wise_checks.embedding
+    seeds = iter(range(1000, 10**9))
+    statistics = SimpleNamespace(head_tail_rate=0.5)
+
+    def embedding(k: int, dim: int, seed: int = 0) -> Any:
+        broken = (k, dim) in ((5, 7), (3, 3))
+        return _cases.gaussian(k, dim, seed=seed) if broken else right(k, dim, seed)
+
+    def unlike(labels: Any, *_: Any, **__: Any) -> class_wise.FixedOptimum:
+        logits = 0.01 * _cases.gaussian(*labels.shape, seed=next(seeds))
+        return class_wise.FixedOptimum(logits, 1.0, 0.0)
+
+    def attend(tokens: Any, embeddings: Any) -> class_wise.Attended:
+        features = _cases.gaussian(*embeddings.shape, seed=0)
+        weights = torch.zeros(len(embeddings), len(tokens)).double() * tokens.sum()
+        return class_wise.Attended(weights, features, (features * tokens.sum()).sum(1))
+
+    def joint(counts: Any, dim: int) -> Any:
+        equal = bool((counts == counts[0]).all())
+        return _cases.gaussian(len(counts), dim, seed=0) if equal else right(len(counts), dim)
+
+    patch.setattr(checks, "label_statistics", lambda _: statistics)
+    patch.setattr(tables, "split_sizes", lambda _: (1, 2, 3))
+    patch.setattr(tables, "VG200_SPLIT_BY_COUNTS", tables.VG200_SPLIT)
+    patch.setattr(checks, "alignment_loss", lambda cosines, _: -1 - cosines.mean())
+    patch.setattr(checks, "embedding", embedding)
+    patch.setattr(checks, "fixed_optimum", unlike)
+    patch.setattr(checks, "attend", attend)
+    patch.setattr(checks, "pairwise_angles", lambda x, **_: torch.full((len(x),) * 2, 120.0))
+    patch.setattr(class_wise, "epochs", lambda centres, *_: centres)
+    patch.setattr(class_wise, "joint_centres", joint)
+    patch.setattr(theory, "largest_nonnegative_cosine", lambda rows: 2 * rows[:, 0] ** 0)
+    patch.setattr(theory, "largest_attention", lambda *_, **__: 2.0)
+    patch.setattr(theory, "simplex_prototype_loss", lambda *_: 5.0)
+    patch.setattr(theory, "least_mean_angle", lambda _: 170.0)
+    patch.setattr(
+        theory, "fixed_classifier_logits", lambda *_, **__: theory.TwoLogits(1.0, 1.0, 1.0)
+    )
+    patch.setattr(
+        theory,
+        "unit_block_optimum",
+        lambda rows, *_, **__: theory.UnitBlocks(rows, rows[:, 0], 3.0, 0.0),
+    )
+
+
 def test_every_check_fails_when_what_it_tests_is_broken(
     fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks = [(claim.id, check) for claim in EXACT for check in claim.printed + claim.corrected]
-    breaks = (_break_collapse, _break_self_duality, _break_geometry, _break_tables)
+    breaks = (
+        _break_class_wise,
+        _break_collapse,
+        _break_self_duality,
+        _break_geometry,
+        _break_tables,
+    )
     breaks += (_break_sums, _break_averages, _break_exponents, _break_into_zero_exponents)
     for break_it in breaks:
         _forget()

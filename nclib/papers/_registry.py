@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from nclib._names import unknown
-from nclib.papers import class_encoding, inducing_nc, multilabel_spectral, space_alignment
+from nclib.papers import (
+    class_encoding,
+    inducing_nc,
+    mlc_nc,
+    multilabel_spectral,
+    space_alignment,
+)
 from nclib.papers._claim import Claim, Verdict
 from nclib.papers._paper import Paper
 from nclib.papers.class_encoding.results import RESULTS as class_encoding_results
 from nclib.papers.inducing_nc.results import RESULTS as inducing_nc_results
+from nclib.papers.mlc_nc.results import RESULTS as mlc_nc_results
 from nclib.papers.multilabel_spectral.results import RESULTS as multilabel_spectral_results
 from nclib.papers.space_alignment.results import RESULTS as space_alignment_results
 
@@ -29,6 +36,7 @@ _BOOK = Paper(
         *inducing_nc_results,
         *space_alignment_results,
         *multilabel_spectral_results,
+        *mlc_nc_results,
     ),
     words=_VERIFIED,
 )
@@ -40,6 +48,7 @@ PAPERS: dict[str, Paper] = {
         inducing_nc.PAPER,
         space_alignment.PAPER,
         multilabel_spectral.PAPER,
+        mlc_nc.PAPER,
         _BOOK,
     )
 }

@@ -167,12 +167,17 @@ def unit_block_optimum(
 
     def negative(x: np.ndarray) -> tuple[float, np.ndarray]:
         u = torch.from_numpy(x).requires_grad_()
-        value = -bound(u)
-        (slope,) = torch.autograd.grad(value, u)
-        return float(value.detach()), slope.numpy()
+        value = bound(u)
+        if not value > 0:
+            return math.inf, np.zeros_like(x)
+        (slope,) = torch.autograd.grad(-value.log(), u)  # so that small losses are exact too
+        return -math.log(float(value.detach())), slope.numpy()
 
+    start = -torch.ones(num_classes, dtype=rows.dtype)
+    while not bound(start) > 0:
+        start *= 2
     reached = scipy.optimize.minimize(
-        negative, np.zeros(num_classes), jac=True, method="BFGS", options=_PRECISE
+        negative, start.numpy(), jac=True, method="BFGS", options=_PRECISE
     )
     u = torch.from_numpy(reached.x)
     features = torch.nn.functional.normalize(sums(u), dim=1)

@@ -14,7 +14,7 @@ import nclib
 
 pytestmark = pytest.mark.book
 
-PAPERS = ("class_encoding", "inducing_nc", "multilabel_spectral", "space_alignment")
+PAPERS = ("class_encoding", "inducing_nc", "mlc_nc", "multilabel_spectral", "space_alignment")
 WITHOUT_PAGE = {
     "nclib.cli",  # its own --help
     *(f"nclib.plots.{room}" for room in ("foundations", *PAPERS)),

@@ -1,0 +1,1 @@
+"""Figures of the chapters on MLC-NC, a module each."""
