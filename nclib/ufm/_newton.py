@@ -48,17 +48,14 @@ class _Envelope:
     def __init__(self, point: Float[Tensor, "K C"], sigma: float, threshold: float) -> None:
         self.sigma = sigma
         self.radius = threshold / sigma
-        self.left, self.values, self.right = torch.linalg.svd(point, full_matrices=False)
+        self.left, self.values, self.right = _thin_svd(point)
         self.clipped = self.values.clamp(max=self.radius)
+        self.gradient = sigma * (self.left * self.clipped) @ self.right
 
     @property
     def value(self) -> Tensor:
         over = (self.values - self.clipped).sum()
         return self.sigma * (self.radius * over + 0.5 * self.clipped.square().sum())
-
-    @property
-    def gradient(self) -> Float[Tensor, "K C"]:
-        return self.sigma * (self.left * self.clipped) @ self.right
 
     def curvature(self) -> tuple[Tensor, Tensor, Tensor]:
         """Divided differences of the clipped singular values: symmetric, skew, and outside."""
@@ -84,6 +81,18 @@ class _Envelope:
             rest = direction @ self.right.T - self.left @ core
             result = result + (rest * outside) @ self.right
         return result
+
+
+def _thin_svd(
+    point: Float[Tensor, "K C"],
+) -> tuple[Float[Tensor, "K r"], Float[Tensor, " r"], Float[Tensor, "r C"]]:
+    """The singular value decomposition; of many columns by way of QR, which LAPACK does slower."""
+    if point.shape[1] <= 2 * len(point):
+        left, values, right = torch.linalg.svd(point, full_matrices=False)
+        return left, values, right
+    q, r = torch.linalg.qr(point.T)
+    left, values, right = torch.linalg.svd(r.T)
+    return left, values, right @ q.T
 
 
 class _NewtonSystem:
