@@ -151,10 +151,7 @@ class _NewtonSystem:
         step_x, step_b = self.to(dtype)._solve_iteratively(
             (x / size).to(dtype), (bias / size).to(dtype)
         )
-        step_x, step_b = size * step_x.to(x), size * step_b.to(bias)
-        if self.problem.loss.shift_invariant:  # round-off there is what no later step corrects
-            step_x, step_b = step_x - step_x.mean(0), step_b - step_b.mean()
-        return step_x, step_b
+        return size * step_x.to(x), size * step_b.to(bias)
 
     def _solve_squared_error(
         self, x: Float[Tensor, "K C"], bias: Float[Tensor, " K"]
@@ -423,6 +420,8 @@ class _AugmentedLagrangian:
                 break
             system = _NewtonSystem(problem, logits, envelope)
             step_x, step_b = system.solve(-slope_x, -slope_b, self.dtype)
+            if problem.loss.shift_invariant:  # else round-off stays, which no slope corrects
+                step_x, step_b = step_x - step_x.mean(0), step_b - step_b.mean()
             descent = float((slope_x * step_x).sum() + slope_b @ step_b)
             length, damped = 1.0, _damping(problem, step_x, step_b)
             self.iterations += 1
