@@ -14,6 +14,7 @@ always inside the dual norm ball. Few outer steps suffice, whatever the loss's c
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import NamedTuple
 
 import torch
@@ -28,6 +29,7 @@ MAX_OUTER = 60
 MAX_NEWTON = 60
 MAX_SIGMA = 100.0  # against losses whose curvature is of order one
 MAX_CONJUGATE_GRADIENTS = 500
+ACCURACY = 0.03  # of an inexact Newton step
 
 
 class Solution(NamedTuple):
@@ -48,17 +50,14 @@ class _Envelope:
     def __init__(self, point: Float[Tensor, "K C"], sigma: float, threshold: float) -> None:
         self.sigma = sigma
         self.radius = threshold / sigma
-        self.left, self.values, self.right = torch.linalg.svd(point, full_matrices=False)
+        self.left, self.values, self.right = _thin_svd(point)
         self.clipped = self.values.clamp(max=self.radius)
+        self.gradient = sigma * (self.left * self.clipped) @ self.right
 
     @property
     def value(self) -> Tensor:
         over = (self.values - self.clipped).sum()
         return self.sigma * (self.radius * over + 0.5 * self.clipped.square().sum())
-
-    @property
-    def gradient(self) -> Float[Tensor, "K C"]:
-        return self.sigma * (self.left * self.clipped) @ self.right
 
     def curvature(self) -> tuple[Tensor, Tensor, Tensor]:
         """Divided differences of the clipped singular values: symmetric, skew, and outside."""
@@ -86,6 +85,18 @@ class _Envelope:
         return result
 
 
+def _thin_svd(
+    point: Float[Tensor, "K C"],
+) -> tuple[Float[Tensor, "K r"], Float[Tensor, " r"], Float[Tensor, "r C"]]:
+    """The singular value decomposition; of many columns by way of QR, which LAPACK does slower."""
+    if point.shape[1] <= 2 * len(point):
+        left, values, right = torch.linalg.svd(point, full_matrices=False)
+        return left, values, right
+    q, r = torch.linalg.qr(point.T)
+    left, values, right = torch.linalg.svd(r.T)
+    return left, values, right @ q.T
+
+
 class _NewtonSystem:
     """The linear system of one Newton step in (X, b)."""
 
@@ -96,6 +107,20 @@ class _NewtonSystem:
         self.diagonal, self.vectors = problem.loss.hessian(logits)
         # A little damping where the loss is flat to round-off.
         self.diagonal = self.diagonal + 1e-12 * envelope.sigma
+
+    def to(self, dtype: torch.dtype) -> _NewtonSystem:
+        """The same system in another precision."""
+        system, envelope = copy(self), copy(self.envelope)
+        for part in (system, envelope):
+            for name, value in vars(part).items():
+                if isinstance(value, Tensor):
+                    setattr(part, name, value.to(dtype))
+        roots, counts = self.problem.roots.to(dtype), self.problem.counts.to(dtype)
+        system.problem = self.problem._replace(roots=roots, counts=counts)
+        symmetric, skew, outside = self.curvature
+        system.curvature = symmetric.to(dtype), skew.to(dtype), outside.to(dtype)
+        system.envelope = envelope
+        return system
 
     def loss_hessian(self, direction: Float[Tensor, "... K C"]) -> Float[Tensor, "... K C"]:
         image = self.diagonal * direction
@@ -114,13 +139,19 @@ class _NewtonSystem:
         return image + ball, image @ problem.roots + problem.bias_weight * bias
 
     def solve(
-        self, x: Float[Tensor, "K C"], bias: Float[Tensor, " K"], accuracy: float
+        self, x: Float[Tensor, "K C"], bias: Float[Tensor, " K"], dtype: torch.dtype
     ) -> tuple[Float[Tensor, "K C"], Float[Tensor, " K"]]:
+        """The step; where it is not exact, computed in this precision."""
         if isinstance(self.problem.loss, SquaredError):
             return self._solve_squared_error(x, bias)
-        if x.numel() + bias.numel() <= DENSE_UNKNOWNS:
+        if _is_exact(self.problem):
             return self._solve_dense(x, bias)
-        return self._solve_iteratively(x, bias, accuracy)
+        self._prepare()
+        size = math.hypot(float(x.norm()), float(bias.norm()))
+        step_x, step_b = self.to(dtype)._solve_iteratively(
+            (x / size).to(dtype), (bias / size).to(dtype)
+        )
+        return size * step_x.to(x), size * step_b.to(bias)
 
     def _solve_squared_error(
         self, x: Float[Tensor, "K C"], bias: Float[Tensor, " K"]
@@ -167,15 +198,14 @@ class _NewtonSystem:
         )
 
     def _solve_iteratively(
-        self, x: Float[Tensor, "K C"], bias: Float[Tensor, " K"], accuracy: float
+        self, x: Float[Tensor, "K C"], bias: Float[Tensor, " K"]
     ) -> tuple[Float[Tensor, "K C"], Float[Tensor, " K"]]:
-        """Conjugate gradients, preconditioned by the same system with sigma I for the ball."""
-        self._prepare()
+        """Conjugate gradients, preconditioned with a multiple of I for the ball."""
         step_x, step_b = torch.zeros_like(x), torch.zeros_like(bias)
         z_x, z_b = self._precondition(x, bias)
         p_x, p_b = z_x, z_b
         product = (x * z_x).sum() + bias @ z_b
-        goal = accuracy**2 * product
+        goal = ACCURACY**2 * product
         for _ in range(MAX_CONJUGATE_GRADIENTS):
             q_x, q_b = self.apply(p_x, p_b)
             bend = (p_x * q_x).sum() + p_b @ q_b
@@ -192,22 +222,37 @@ class _NewtonSystem:
         return step_x, step_b
 
     def _prepare(self) -> None:
-        problem, sigma = self.problem, self.envelope.sigma
-        self.inverse = 1 / (self.diagonal + sigma)
+        problem, ball = self.problem, self._ball_level()
+        self.inverse = 1 / (self.diagonal + ball)
         if self.vectors is not None:
             self.scaled = self.vectors * self.inverse
-            # 1 - v^T (d + sigma)^-1 v, without cancellation as v^2 = d p
+            # 1 - v^T (d + ball)^-1 v, without cancellation as v^2 = d p
             self.shrink = 1 - (self.vectors * self.scaled).sum(0)
         if problem.has_bias:
-            schur = -(sigma**2) * (self.inverse @ problem.counts).diag()
+            schur = -(ball**2) * (self.inverse @ problem.counts).diag()
             if self.vectors is not None:
-                schur -= sigma**2 * (self.scaled * (problem.counts / self.shrink)) @ self.scaled.T
-            schur.diagonal().add_(sigma * problem.samples + problem.bias_weight)
+                schur -= ball**2 * (self.scaled * (problem.counts / self.shrink)) @ self.scaled.T
+            schur.diagonal().add_(ball * problem.samples + problem.bias_weight)
             level = schur.diagonal().mean()
             if problem.loss.shift_invariant:
                 schur += level / len(schur)
-            schur.diagonal().add_(1e-12 * (level + sigma * problem.samples))
+            schur.diagonal().add_(1e-12 * (level + ball * problem.samples))
             self.schur = torch.linalg.cholesky(schur)
+
+    def _ball_level(self) -> float:
+        """The ball's part on columns outside the right singular vectors: its geometric mean.
+
+        With many columns nearly every direction lies there, and the part is sigma for a left
+        singular vector inside the ball but theta / s, far less, for one outside. The ones are left
+        out where the loss does not feel them: no step has a part along them.
+        """
+        outside = self.curvature[2]
+        inside = len(self.envelope.left) - len(outside)  # what no singular vector spans
+        if self.problem.loss.shift_invariant:
+            inside, outside = (inside - 1, outside) if inside else (0, outside[:-1])
+        size = inside + len(outside)
+        mean = float(outside.log().sum()) / size if size else 0.0
+        return self.envelope.sigma * math.exp(mean)
 
     def _block_inverse(self, x: Float[Tensor, "K C"]) -> Float[Tensor, "K C"]:
         image = self.inverse * x
@@ -226,6 +271,12 @@ class _NewtonSystem:
         if self.problem.loss.shift_invariant:
             z_x, z_b = z_x - z_x.mean(0), z_b - z_b.mean()
         return z_x, z_b
+
+
+def _is_exact(problem: Problem) -> bool:
+    """Whether Newton's steps are exact: in closed form, or from a matrix that is small enough."""
+    unknowns = problem.targets.numel() + len(problem.targets)
+    return isinstance(problem.loss, SquaredError) or unknowns <= DENSE_UNKNOWNS
 
 
 def solve_convex(problem: Problem, tol: float) -> Solution:
@@ -270,8 +321,11 @@ def _solve_augmented(problem: Problem, tol: float) -> Solution:
     floor = -float(problem.counts @ problem.loss.conjugate(torch.zeros_like(problem.targets)))
     best = state.step()
     reached = relative_gap(problem, best, floor=floor)
-    # Squared error has no curvature to wait for; there the ball's kinks set the pace.
-    growth = 3.0 if isinstance(problem.loss, SquaredError) else 10.0
+    # A larger sigma asks for fewer outer steps, but conjugate gradients then take more, and more
+    # singular values cross the ball's kinks on the way.
+    growth = 10.0 if _is_exact(problem) else 1.5
+    if isinstance(problem.loss, SquaredError):  # only the kinks count
+        growth = 3.0
     # Where the tolerance is just met, one step more: the gap falls by orders, and with its root
     # the Gram matrix's error.
     spare = 1
@@ -302,9 +356,15 @@ class _AugmentedLagrangian:
         self.x = torch.zeros_like(problem.targets)
         self.bias = torch.zeros_like(problem.targets[:, 0])
         self.multiplier = torch.zeros_like(problem.targets)
-        # At the solution the loss bends about as much as its slope theta / sqrt(n) allows.
-        self.sigma = 3 * min(1.0, problem.threshold / float(problem.counts.mean().sqrt()))
         slope = problem.loss.gradient(problem.logits(self.x, self.bias)) * problem.roots
+        if isinstance(problem.loss, SquaredError):
+            size = float(problem.counts.mean().sqrt()) / 3
+        else:
+            # The ball bends by theta / s at the singular value s, and at the solution s is some
+            # times the root mean square of the slope's singular values at zero.
+            size = 2 * float(slope.norm()) / math.sqrt(len(slope))
+        self.sigma = min(3.0, problem.threshold / size) if size > 0 else 3.0
+        self.dtype = torch.float64 if _is_exact(problem) else torch.float32  # of Newton's steps
         self.round_off = max(1e-13 * problem.threshold, 1e-15 * float(slope.norm()))
         self.iterations = 0
         self.exhausted = False  # whether the last step moved within round-off
@@ -356,10 +416,12 @@ class _AugmentedLagrangian:
                 float(slope_x.norm()), float(slope_b.norm()) / math.sqrt(problem.samples)
             )
             moved = float((envelope.gradient - self.multiplier).norm())
-            if size <= max(0.1 * moved, self.round_off):
+            if size <= max(0.3 * moved, self.round_off):
                 break
             system = _NewtonSystem(problem, logits, envelope)
-            step_x, step_b = system.solve(-slope_x, -slope_b, 1e-2)
+            step_x, step_b = system.solve(-slope_x, -slope_b, self.dtype)
+            if problem.loss.shift_invariant:  # else round-off stays, which no slope corrects
+                step_x, step_b = step_x - step_x.mean(0), step_b - step_b.mean()
             descent = float((slope_x * step_x).sum() + slope_b @ step_b)
             length, damped = 1.0, _damping(problem, step_x, step_b)
             self.iterations += 1
@@ -373,7 +435,10 @@ class _AugmentedLagrangian:
                     break
                 length = damped if length > damped else 0.5 * length
             else:  # no descent left above round-off
-                break
+                if self.dtype == torch.float64:
+                    break
+                self.dtype = torch.float64
+                continue
             self.x, self.bias = x, bias
             value, logits, envelope = trial
         return envelope
