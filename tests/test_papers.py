@@ -38,6 +38,7 @@ from nclib.papers.multilabel_spectral import label_tables
 from nclib.papers.multilabel_spectral.claims import _checks as spectral_checks
 from nclib.papers.space_alignment import classifiers
 from nclib.papers.space_alignment.claims import _checks as alignment_checks
+from nclib.papers.space_alignment.claims import _strategies as strategy_checks
 from nclib.runs import RunConfig, RunRecord, ledger
 from nclib.ufm import closed_form
 
@@ -253,6 +254,7 @@ def _forget() -> None:
         spectral_checks,
         alignment_checks,
         class_wise_checks,
+        strategy_checks,
     )
     for module in modules:
         for value in vars(module).values():

@@ -9,6 +9,7 @@ import torch
 
 from nclib import losses, methods
 from nclib.papers.space_alignment import classifiers, strategies
+from nclib.papers.space_alignment.claims import _strategies as checks
 
 
 def random_classifier(size: int = 5, dim: int = 7, seed: int = 0) -> classifiers.Classifier:
@@ -120,3 +121,17 @@ def test_three_classes_lie_in_their_plane():
     assert flat.means[0, 1] > 0
     assert flat.exponents.overall == pytest.approx(start.exponents.overall)
     assert math.isclose(float(flat.cosines().min()), float(start.cosines().min()), rel_tol=1e-6)
+
+
+@pytest.mark.unchecked
+def test_what_is_wrong_by_a_tenth_fails(monkeypatch):
+    assert checks.flow_has_the_formula().ok
+    angles, slerp = strategies.flow_angles, methods.slerp
+    monkeypatch.setattr(strategies, "flow_angles", lambda *given: 1.1 * angles(*given))
+    assert not checks.flow_has_the_formula().ok
+    monkeypatch.setattr(
+        methods, "slerp", lambda rows, means, t, **given: slerp(rows, means, 0.9 * t, **given)
+    )
+    assert not checks.slerp_leaves_a_share().ok
+    assert not checks.projection_is_interpolation().ok
+    assert not checks.kept_norms_decide().ok
