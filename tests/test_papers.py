@@ -500,7 +500,7 @@ def _break_class_wise(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(checks, "label_statistics", lambda _: statistics)
     patch.setattr(tables, "split_sizes", lambda _: (1, 2, 3))
-    patch.setattr(tables, "VG200_SPLIT_BY_COUNTS", tables.VG200_SPLIT)
+    patch.setattr(tables, "split_by_counts", lambda: (1, 2, 3))
     patch.setattr(checks, "alignment_loss", lambda cosines, _: -1 - cosines.mean())
     patch.setattr(checks, "embedding", embedding)
     patch.setattr(checks, "fixed_optimum", unlike)

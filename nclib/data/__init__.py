@@ -8,7 +8,7 @@ from nclib.data._canvas_sets import CANVAS_PRESETS
 from nclib.data._canvases import PLACEMENTS, Canvases, Layout, canvases, lay_out, paint
 from nclib.data._files import DataError, checksum, data_root
 from nclib.data._fitted_supports import HeadTail, InfeasibleError, fit_supports
-from nclib.data._image_sets import image_folder
+from nclib.data._image_sets import image_folder, vg200_statistics
 from nclib.data._info import Dataset, DatasetInfo, FileDataset, Split, Statistics
 from nclib.data._label_lists import LABEL_LISTS, LabelList, LabelListFile, label_list
 from nclib.data._label_statistics import LabelStatistics, label_statistics
@@ -78,4 +78,5 @@ __all__ = [
     "support_table",
     "tabulate",
     "to_float",
+    "vg200_statistics",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from cycler import cycler
+import seaborn as sns
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -39,38 +39,9 @@ DIVERGING = "RdBu_r"
 
 def use_style() -> None:
     """Set the book's matplotlib style: fonts of 10 pt, no top and right spine, sharp small PNG."""
+    sns.set_theme(context="notebook", style="ticks", palette=list(PALETTE.values()))
     mpl.rcParams.update(
         {
-            # Seaborn's style "ticks" for notebooks; its import would take pandas and SciPy along.
-            "axes.axisbelow": True,
-            "axes.edgecolor": ".15",
-            "axes.labelcolor": ".15",
-            "axes.linewidth": 1.25,
-            "font.sans-serif": [
-                "Arial",
-                "DejaVu Sans",
-                "Liberation Sans",
-                "Bitstream Vera Sans",
-                "sans-serif",
-            ],
-            "grid.color": ".8",
-            "legend.title_fontsize": 12,
-            "lines.solid_capstyle": "round",
-            "patch.edgecolor": "w",
-            "patch.force_edgecolor": True,
-            "text.color": ".15",
-            "xtick.color": ".15",
-            "ytick.color": ".15",
-            "xtick.major.size": 6,
-            "ytick.major.size": 6,
-            "xtick.major.width": 1.25,
-            "ytick.major.width": 1.25,
-            "xtick.minor.size": 4,
-            "ytick.minor.size": 4,
-            "xtick.minor.width": 1,
-            "ytick.minor.width": 1,
-            # The book's own.
-            "axes.prop_cycle": cycler(color=list(PALETTE.values())),
             "figure.figsize": (7.0, 3.8),
             "figure.dpi": 100,
             "savefig.dpi": 180,

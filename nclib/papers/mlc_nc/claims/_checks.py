@@ -77,7 +77,7 @@ def wrong_totals(number: int) -> Evidence:
 
 def vg200_split() -> Evidence:
     """Classes that the published split of VG200 puts elsewhere than the thresholds."""
-    pairs = zip(tables.VG200_SPLIT, tables.VG200_SPLIT_BY_COUNTS, strict=True)
+    pairs = zip(tables.split_sizes("vg200"), tables.split_by_counts(), strict=True)
     return at_least([sum(abs(a - b) for a, b in pairs) / 2], "classes in another part", 1)
 
 
