@@ -85,6 +85,17 @@ def test_scores_up_to_a_constant_an_image_are_judged_as_softmax_logarithms():
         assert metrics[f"test_recall_at_{k}"] == pytest.approx(recall.mean())
 
 
+def test_groups_that_a_set_publishes_replace_those_by_count():
+    given_, counts = judged(), torch.tensor([200, 50, 3, 3, 1])
+    groups = {"head": (3,), "medium": (0, 4), "tail": (1, 2)}
+    by_group = multi_label.grouped(groups).metrics(given_, counts, "test")
+    by_class = evaluate.average_precision(given_.predictions.log_softmax(1), given_.labels)
+    for name, classes in groups.items():
+        assert by_group[f"test_{name}"] == pytest.approx(by_class[list(classes)].mean().item())
+    assert by_group["test_map"] == multi_label.metrics(given_, counts, "test")["test_map"]
+    assert multi_label.groups is None
+
+
 def test_logits_of_one_model_a_class_are_ranked_as_they_are():
     scores, labels, _ = judged(shift_invariant=False)
     counts = torch.ones(5, dtype=torch.int64)

@@ -1,5 +1,7 @@
 """Training on images that stay in their files."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from nclib import data
 from nclib.data import DatasetInfo, ImageFiles
 from nclib.runs import RunConfig
 from nclib.train import StoppedError, _images, fit
+from nclib.train._random import VIEWS, generator
 
 
 @pytest.fixture
@@ -79,6 +82,26 @@ def test_the_views_of_a_streamed_image_are_augmented_apart_and_repeat(run):
     (first,), (second,), (again,) = views
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
+
+
+def test_a_streamed_set_names_its_augmentation_and_how_it_is_evaluated(run, monkeypatch):
+    info = dataclasses.replace(data.DATASETS["colours"], transforms=("jitter", "whole"))
+    monkeypatch.setitem(data.DATASETS, "colours", info)
+    images = _images.load(run, torch.device("cpu"))
+    jittered = data.Stream(
+        info.read_files(None)["train"], batch_size=6, size=32, workers=0, augmentation="jitter"
+    )
+    order, draws = torch.arange(6), torch.Generator()
+    seeds = generator(run.seed, VIEWS[0] + 1)
+    ((expected, _),) = jittered.epoch(order, seeds)
+    ((shown, _),) = images.batches([order], 0, draws, 1)
+    assert torch.equal(shown, expected)
+    whole = data.Stream(
+        info.read_files(None)["test"], batch_size=8, size=32, workers=0, augmentation="whole"
+    )
+    ((expected, _),) = whole.epoch(torch.arange(8))
+    ((shown, _),) = images.chunks("test", part=False)
+    assert torch.equal(shown, expected)
 
 
 def test_a_streamed_set_is_taken_whole(run):

@@ -585,7 +585,8 @@ class RunConfig(BaseModel):
     @property
     def task(self) -> tasks.Task:
         """That of the data set."""
-        return tasks.get(data.info(self.dataset).task)
+        info = data.info(self.dataset)
+        return tasks.get(info.task).grouped(info.groups)
 
     @property
     def head(self) -> str:

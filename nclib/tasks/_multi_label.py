@@ -56,7 +56,7 @@ class MultiLabel(Task):
     def metrics(self, judged: Judged, counts: Int64[Tensor, " K"], split: str) -> dict[str, float]:
         """Mean average precision: of all classes, of groups of them, and over images."""
         scores, labels = _comparable(judged), judged.labels
-        report = evaluate.multilabel_report(scores, labels, counts)
+        report = evaluate.multilabel_report(scores, labels, counts, split=self.groups)
         hits = self.count_hits(
             scores, labels.float(), shift_invariant=judged.shift_invariant
         ).item()

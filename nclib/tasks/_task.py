@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxtyping import Float, Float32, Int64
@@ -33,6 +35,7 @@ class Task(ABC):
         hits: what the share of hits in an epoch's minibatches is called: the epochs of a record
             have it as ``train_…``.
         losses: of the method ``plain``.
+        groups: head, medium and tail, as a data set publishes them; None: by training counts.
     """
 
     name: str
@@ -40,6 +43,13 @@ class Task(ABC):
     title: str
     hits: str
     losses: tuple[str, ...]
+    groups: Mapping[str, Sequence[int]] | None = None
+
+    def grouped(self, groups: Mapping[str, Sequence[int]] | None) -> Task:
+        """The same task, with groups of classes that are not by count."""
+        twin = copy.copy(self)
+        twin.groups = groups
+        return twin
 
     @abstractmethod
     def targets(self, labels: Labels) -> StepLabels:

@@ -92,7 +92,7 @@ class InMemory:
 
 
 class Streamed:
-    """Images in files, decoded by worker processes; ``augment`` means RandAugment.
+    """Images in files, decoded by worker processes; the data set names how they are augmented.
 
     The number of workers is that of the cores, at most eight. Several training processes decode
     every batch each.
@@ -104,16 +104,17 @@ class Streamed:
         self.labels = files.train.labels.to(device)
         workers = min(8, os.cpu_count() or 1)
         stream = partial(data.Stream, workers=workers, size=self.info.shape[1], device=device)
+        augmented, whole = self.info.transforms
         self.training = [  # one a view; what is not asked for starts no workers
             stream(
                 files.train,
                 batch_size=config.batch_size,
-                augmentation="randaugment" if config.augment else "none",
+                augmentation=augmented if config.augment else whole,
             )
             for _ in VIEWS
         ]
         self.splits = {
-            name: (stream(split, batch_size=_STREAMED_CHUNK), len(split))
+            name: (stream(split, batch_size=_STREAMED_CHUNK, augmentation=whole), len(split))
             for name, split in (("train", files.train), ("test", files.test))
         }
 
