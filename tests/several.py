@@ -1,5 +1,7 @@
 """A tiny data set with several labels an image, which tests register under the name ``several``."""
 
+import dataclasses
+
 import torch
 
 from nclib import data
@@ -28,6 +30,13 @@ def _read(_):
     return {"train": _split(COUNTS, 0), "test": _split(test, 1)}
 
 
+def _read_everybody(_):
+    """One training image has the last label, too."""
+    splits = _read(None)
+    splits["train"][1][0, -1] = True
+    return splits
+
+
 INFO = data.DatasetInfo(
     name=NAME,
     title="several labels",
@@ -38,4 +47,8 @@ INFO = data.DatasetInfo(
     read=_read,
     augmentable=False,
     task="multi_label",
+)
+
+EVERYBODY = dataclasses.replace(
+    INFO, name="everybody", read=_read_everybody, train_per_class=(1, 60)
 )

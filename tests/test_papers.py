@@ -15,7 +15,7 @@ import nbformat
 import pytest
 import torch
 
-from nclib import book, encodings, metrics, papers, theory
+from nclib import book, encodings, losses, methods, metrics, papers, theory
 from nclib._profiles import PROFILES
 from nclib.book import chapters
 from nclib.papers import (
@@ -36,7 +36,8 @@ from nclib.papers.mlc_nc import class_wise, tables
 from nclib.papers.mlc_nc.claims import _checks as class_wise_checks
 from nclib.papers.multilabel_spectral import label_tables
 from nclib.papers.multilabel_spectral.claims import _checks as spectral_checks
-from nclib.papers.space_alignment import classifiers
+from nclib.papers.space_alignment import classifiers, strategies
+from nclib.papers.space_alignment import grid as alignment_grid
 from nclib.papers.space_alignment.claims import _checks as alignment_checks
 from nclib.papers.space_alignment.claims import _strategies as strategy_checks
 from nclib.runs import RunConfig, RunRecord, ledger
@@ -463,6 +464,36 @@ def _break_exponents(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(classifiers, "simplex", lambda k, **_: _cases.gaussian(k, k - 1, seed=k))
 
 
+def _break_strategies(patch: pytest.MonkeyPatch) -> None:
+    """Strategies give rows and means of their own, the term is flat, and no method takes one."""
+
+    def rows(weight, *_, **__):  # type: ignore[no-untyped-def]
+        return _cases.gaussian(*weight.shape, seed=5) ** 2
+
+    def flow(weight, *_, steps, **__):  # type: ignore[no-untyped-def]
+        return rows(weight).expand(steps + 1, *weight.shape)
+
+    def flat(weight, *_, **__):  # type: ignore[no-untyped-def]
+        return (0 * weight).sum()
+
+    def adjusted(classifier, *_, **__):  # type: ignore[no-untyped-def]
+        return classifier._replace(weight=rows(classifier.weight))
+
+    _break_exponents(patch)
+    patch.setattr(methods, "slerp", rows)
+    patch.setattr(methods, "project", rows)
+    patch.setattr(losses, "misalignment", flat)
+    patch.setattr(strategies, "gradient_flow", flow)
+    patch.setattr(strategies, "adjusted", adjusted)
+    patch.setattr(alignment_grid, "accepts", lambda *_: False)
+
+
+def _break_minima(patch: pytest.MonkeyPatch) -> None:
+    """Rows may only be the means, and end there."""
+    patch.setattr(methods, "slerp", lambda _, means, *__, **___: means)
+    patch.setattr(losses, "misalignment", lambda rows, means, **_: (rows - means).square().sum())
+
+
 def _break_into_zero_exponents(patch: pytest.MonkeyPatch) -> None:
     """Every class is misclassified, and nothing leans or shifts."""
 
@@ -534,12 +565,13 @@ def test_every_check_fails_when_what_it_tests_is_broken(
         _break_tables,
     )
     breaks += (_break_sums, _break_averages, _break_exponents, _break_into_zero_exponents)
+    breaks += (_break_strategies, _break_minima)
     for break_it in breaks:
         _forget()
         with monkeypatch.context() as patch:
             break_it(patch)
             checks = [(name, check) for name, check in checks if check.run().ok]
-    assert [(name, check.text) for name, check in checks] == []
+    assert "; ".join(f"{name}: {check.text}" for name, check in checks) == ""
 
 
 _SOLVED = [claim for claim in EXACT if not claim.chapter.startswith("inducing_nc")]
@@ -677,7 +709,10 @@ def test_a_verdict_follows_its_evidence(
 @pytest.mark.parametrize("name", [paper.id for paper in papers.PAPERS.values() if paper.grid])
 def test_a_papers_runs_are_a_grid_without_duplicates(name: str, profile: str) -> None:
     configs = read_grid(f"{name}/{profile}")
-    assert {(config.paper, config.profile) for config in configs} == {(name, profile)}
+    assert {config.profile for config in configs} == {profile}
+    # The networks that alignment starts from are those of the paper on inducing collapse.
+    others = {"inducing-nc"} if name == "space-alignment" else set()
+    assert {config.paper for config in configs} == {name, *others}
     assert len({config.id for config in configs}) == len(configs) >= 4
 
 

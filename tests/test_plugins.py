@@ -5,6 +5,7 @@ import pytest
 import several
 import torch
 from test_methods import config
+from test_train_class_wise import config as class_wise_config
 from torch import nn
 
 from nclib import data, losses
@@ -33,6 +34,7 @@ def pairs(**changes):
 @pytest.fixture
 def registered(monkeypatch):
     monkeypatch.setitem(data.DATASETS, several.NAME, several.INFO)
+    monkeypatch.setitem(data.DATASETS, "everybody", several.EVERYBODY)
 
 
 @pytest.fixture
@@ -161,7 +163,11 @@ def allowed(method, plugin, changes):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_takes_a_step_or_refuses_with_a_reason(method, registered):
-    changes = {} if "single_label" in METHODS[method].tasks else pairs()
+    if METHODS[method].class_wise:
+        with pytest.raises(ValueError, match="compares the classifier with one feature"):
+            class_wise_config(method, plugins={"spa-reg": {}})
+        return
+    changes = {} if "single_label" in METHODS[method].tasks else pairs(dataset="everybody")
     plugins = {}
     for plugin in PLUGINS:
         options, reason = allowed(method, plugin, changes)

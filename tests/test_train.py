@@ -13,11 +13,13 @@ from torch._subclasses import FakeTensorMode
 
 from nclib import data, models, tasks, ufm
 from nclib.methods import METHODS, PLUGINS
+from nclib.models import ATTENTIONS
 from nclib.runs import RunConfig
 from nclib.train import DivergedError, StoppedError, _stage, fit, learning_rate
 from nclib.train import _fit as fit_module
 from nclib.train import _run as run_module
 from nclib.train._average import AveragedWeights
+from nclib.train._class_wise import ClassWiseObjective
 from nclib.train._declared import MethodObjective
 from nclib.train._objective import Targets
 from nclib.train._plugged import PluggedTerm
@@ -556,18 +558,30 @@ def test_the_loss_of_a_graph_waits_for_no_value(name, sets):
     method, classes, dim = METHODS[name], 4, 12
     with FakeTensorMode(), torch.device("cuda"):
         model = f"mlp-{method.head}" if method.head.startswith("experts") else "mlp"
+        shape, layer, size, kind = (1, 8, 8), "native", None, MethodObjective
+        if method.class_wise:
+            model, shape, layer, size = "convnet", (1, 32, 32), ATTENTIONS[0], 4
+            kind = ClassWiseObjective
         network = models.build(
-            model, (1, 8, 8), classes, width=dim, feature_layer="native", head=method.head
+            model,
+            shape,
+            classes,
+            width=dim,
+            feature_dim=size,
+            feature_layer=layer,
+            head=method.head,
         )
         counts = torch.ones(classes, dtype=torch.int64)
         draws = torch.Generator().manual_seed(0)
         options = method.resolve({}, 10)
-        objective = MethodObjective(method, options, network, counts, draws, epochs=10)
+        objective = kind(
+            method, options, network, counts=counts, generator=draws, epochs=10, images=10
+        )
         plugin = PLUGINS["spa-reg"]
-        for means in ("batch", "ema"):
+        for means in () if method.class_wise else ("batch", "ema"):
             chosen = plugin.resolve({"means": means}, 10)
             objective.plugins.append(PluggedTerm(plugin, chosen, network.head, 0))
-        outputs, task = network(torch.zeros(5, 1, 8, 8)), tasks.get(method.tasks[0])
+        outputs, task = network(torch.zeros(5, *shape)), tasks.get(method.tasks[0])
         several = task is tasks.multi_label
         labels = torch.zeros(5, classes) if several else torch.zeros(5, dtype=torch.int64)
         targets = Targets(labels, labels, torch.ones(())) if sets == 2 else Targets(labels)

@@ -35,9 +35,8 @@ def adjusted(classifier: Classifier, plugin: str, **options: float | str) -> Cla
 
     >>> means = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], dtype=torch.float64)
     >>> turned = adjusted(Classifier(means, means.flip(1), torch.zeros(2)), "spa-slerp", t=1.0)
-    >>> turned.weight
-    tensor([[ 1.,  0.],
-            [-1.,  0.]], dtype=torch.float64)
+    >>> bool(torch.isclose(turned.weight, means).all())
+    True
     """
     chosen = methods.get_plugin(plugin)
     if chosen.adjust is None:
