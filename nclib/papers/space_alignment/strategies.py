@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nclib import losses, methods
 from nclib.geometry import simplex_etf
+from nclib.papers.space_alignment import classifiers
 from nclib.papers.space_alignment.classifiers import Classifier, long_tail, nearest_mean
 from nclib.theory import Thirds, head_medium_tail
 
@@ -155,7 +156,7 @@ class Mixture(NamedTuple):
 class Trained(NamedTuple):
     """A small network that was trained on a mixture, as far as strategies see it."""
 
-    classifier: Classifier  # of its features
+    classifier: classifiers.Classifier  # of its features; networks are Classifiers, too
     test_features: Float[Tensor, "T P"]
 
 
