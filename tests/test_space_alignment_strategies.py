@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from nclib import losses, methods
+from nclib.data import long_tail_sizes
 from nclib.papers.space_alignment import classifiers, strategies
 from nclib.papers.space_alignment.claims import _strategies as checks
 
@@ -114,7 +115,7 @@ def test_negative_strength_misaligns_and_accuracies_have_their_thirds():
 
 
 def test_three_classes_lie_in_their_plane():
-    start = classifiers.optimum(classifiers.long_tail(3, 10.0)).classifier
+    start = classifiers.optimum(long_tail_sizes(3, 10.0)).classifier
     flat = classifiers.in_the_plane(start)
     assert flat.means.shape == (3, 2)
     assert flat.means[0, 0] == pytest.approx(0, abs=1e-6)  # certified, not exact

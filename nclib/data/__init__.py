@@ -17,6 +17,7 @@ from nclib.data._long_tail import (
     LONG_TAIL_KINDS,
     long_tail_counts,
     long_tail_indices,
+    long_tail_sizes,
     long_tailed,
 )
 from nclib.data._samplers import SAMPLERS, Sampler, epoch_length, sampler
@@ -69,6 +70,7 @@ __all__ = [
     "load_files",
     "long_tail_counts",
     "long_tail_indices",
+    "long_tail_sizes",
     "long_tailed",
     "mixup",
     "paint",

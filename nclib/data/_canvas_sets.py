@@ -17,7 +17,7 @@ from nclib.data._fitted_supports import HeadTail, fit_supports
 from nclib.data._info import DatasetInfo, Tensors
 from nclib.data._label_lists import label_list
 from nclib.data._label_statistics import HEAD, TAIL
-from nclib.data._long_tail import long_tail_counts
+from nclib.data._long_tail import long_tail_counts, long_tail_sizes
 from nclib.data._supports import SupportTable, all_supports, support_table, tabulate
 
 _COUNTS = ("single", "pair", "triple")  # options, by size of the label set
@@ -249,7 +249,7 @@ def _long_tailed(
     num_classes: int, canvases: int, labels: int, ratio: float, head_tail: float | None
 ) -> SupportTable:
     """So many labels on every canvas, exponential class counts, a rate of head beside tail."""
-    shares = torch.tensor(ratio, dtype=torch.float64) ** -torch.linspace(0, 1, num_classes).double()
+    shares = long_tail_sizes(num_classes, ratio)
     shares = labels * shares / shares.sum()
     counts = (canvases * shares).round()
     groups = [group.nonzero()[:, 0].tolist() for group in (counts >= HEAD, counts < TAIL)]

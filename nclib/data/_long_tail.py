@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from nclib import _check
@@ -18,6 +18,23 @@ from nclib.data._info import Dataset, Split
 
 #: Shapes of the imbalance: an exponential profile, or two levels.
 LONG_TAIL_KINDS = ("exp", "step")
+
+
+def long_tail_sizes(
+    num_classes: int, ratio: float, *, largest: float = 1.0
+) -> Float64[Tensor, " K"]:
+    r"""Class sizes of the exponential profile as real numbers, the largest class first.
+
+    Args:
+        num_classes: K, at least 1.
+        ratio: r, of the largest to the smallest.
+        largest: :math:`n_{\max}`, such as 1 for shares of it.
+
+    >>> long_tail_sizes(3, 100)
+    tensor([1.0000, 0.1000, 0.0100], dtype=torch.float64)
+    """
+    steps = torch.arange(num_classes, dtype=torch.float64) / max(num_classes - 1, 1)
+    return largest * ratio**-steps
 
 
 def long_tail_counts(num_classes: int, n_max: int, ratio: float, kind: str = "exp") -> list[int]:

@@ -38,12 +38,6 @@ def attend(tokens: Float[Tensor, "T P"], embeddings: Float[Tensor, "K P"]) -> At
     return Attended(weights, features, cosine_similarity(features, embeddings, dim=1))
 
 
-def long_tail(num_classes: int, ratio: float, *, largest: float = 100.0) -> Float[Tensor, " K"]:
-    """Class counts in a geometric row, from the largest down to the largest over the ratio."""
-    steps = torch.arange(num_classes, dtype=torch.float64) / (num_classes - 1)
-    return largest * ratio**-steps
-
-
 # --- A fixed classifier over free features -------------------------------------------------------
 
 

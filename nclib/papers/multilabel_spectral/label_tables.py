@@ -102,8 +102,7 @@ def long_tailed(
     tensor([100.0000,  50.0000,  25.0000,  12.5000,   6.2500], dtype=torch.float64)
     """
     table = complete(num_classes, {1: 1.0, 2: pairs})
-    steps = torch.arange(num_classes, dtype=torch.float64) / (num_classes - 1)
-    table.counts[:num_classes] = largest * ratio**-steps
+    table.counts[:num_classes] = data.long_tail_sizes(num_classes, ratio, largest=largest)
     return table
 
 

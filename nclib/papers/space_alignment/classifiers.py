@@ -189,16 +189,6 @@ def three_at(cosines: Float[Tensor, " 3"], skew: float) -> Classifier | None:
     return make_classifier(torch.cat([means, torch.zeros_like(means)], 1), means @ frame.T)
 
 
-def long_tail(num_classes: int, ratio: float) -> Float[Tensor, " K"]:
-    """Geometric class sizes, the largest 1.
-
-    >>> long_tail(3, 100)
-    tensor([1.0000, 0.1000, 0.0100], dtype=torch.float64)
-    """
-    steps = torch.arange(num_classes, dtype=torch.float64) / (num_classes - 1)
-    return ratio**-steps
-
-
 def optimum(
     counts: Float[Tensor, " K"],
     *,

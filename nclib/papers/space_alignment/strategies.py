@@ -13,9 +13,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from nclib import losses, methods
+from nclib.data import long_tail_sizes
 from nclib.geometry import simplex_etf
 from nclib.papers.space_alignment import classifiers
-from nclib.papers.space_alignment.classifiers import Classifier, long_tail, nearest_mean
+from nclib.papers.space_alignment.classifiers import Classifier, nearest_mean
 from nclib.theory import Thirds, head_medium_tail
 
 Rows = Float[Tensor, "K P"]
@@ -174,7 +175,7 @@ def mixture(
     generator = torch.Generator().manual_seed(seed)
     dim = 2 * num_classes
     means = 3.2 * simplex_etf(num_classes, dim, generator=generator)
-    counts = (largest * long_tail(num_classes, ratio)).round().long().clamp(min=1)
+    counts = long_tail_sizes(num_classes, ratio, largest=largest).round().long().clamp(min=1)
 
     def samples(sizes: Int64[Tensor, " K"]) -> tuple[Tensor, Tensor]:
         labels = torch.arange(num_classes).repeat_interleave(sizes)

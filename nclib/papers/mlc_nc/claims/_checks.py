@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize, softplus
 
 from nclib import theory
-from nclib.data import label_list, label_statistics
+from nclib.data import label_list, label_statistics, long_tail_sizes
 from nclib.geometry import centring_matrix, pairwise_angles, simplex_etf
 from nclib.papers import _cases
 from nclib.papers._cases import at_least, at_most
 from nclib.papers._claim import Evidence
 from nclib.papers.mlc_nc import class_wise, tables
-from nclib.papers.mlc_nc.class_wise import attend, fixed_optimum, long_tail
+from nclib.papers.mlc_nc.class_wise import attend, fixed_optimum
 
 ROUNDING = 1e-9
 
@@ -37,7 +37,7 @@ def first(count: int, num_classes: int) -> Bool[Tensor, " K"]:
 
 def random_labels(images: int, num_classes: int, seed: int) -> Bool[Tensor, "N K"]:
     """Labels that rare classes have rarely."""
-    chances = long_tail(num_classes, 20.0, largest=0.8)
+    chances = long_tail_sizes(num_classes, 20.0, largest=0.8)
     uniform = torch.rand(
         images, num_classes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
     )
@@ -277,7 +277,7 @@ def _supports(num_classes: int) -> Bool[Tensor, "S K"]:
 
 def _counts(labels: Tensor, ratio: float) -> Float[Tensor, " S"]:
     """Rarer the rarer the rarest class of a support."""
-    classes = long_tail(labels.shape[1], ratio)
+    classes = long_tail_sizes(labels.shape[1], ratio, largest=100)
     return torch.stack([classes[row].min() for row in labels])
 
 
@@ -307,7 +307,7 @@ def two_way_couples() -> Evidence:
 
 def trainable_depends() -> Evidence:
     """The certified optimum of a trainable classifier: head and tail at the ratio 100."""
-    counts = long_tail(10, 100)
+    counts = long_tail_sizes(10, 100, largest=100)
     best = _cases.solve_to_gap(
         torch.eye(10, dtype=torch.float64),
         counts,
@@ -489,7 +489,9 @@ def epochs_reach_the_simplex() -> Evidence:
     """Collapsed features of balanced and of unequal classes, from random starts."""
     misfits = []
     for seed, ratio in enumerate((1.0, 3.0, 10.0)):
-        centres = class_wise.epochs(_cases.gaussian(6, 6, seed=seed), long_tail(6, ratio), 600)
+        centres = class_wise.epochs(
+            _cases.gaussian(6, 6, seed=seed), long_tail_sizes(6, ratio, largest=100), 600
+        )
         misfits.append(_cases.etf_misfit(centres @ centres.T))
     return at_most(misfits, "misfit of the simplex", 1e-4)
 
@@ -497,7 +499,7 @@ def epochs_reach_the_simplex() -> Evidence:
 def balanced_centres_are_simplex() -> Evidence:
     misfits = []
     for k in (3, 6):
-        centres = class_wise.joint_centres(long_tail(k, 1.0), k)
+        centres = class_wise.joint_centres(long_tail_sizes(k, 1.0, largest=100), k)
         misfits.append(_cases.etf_misfit(centres @ centres.T))
     return at_most(misfits, "misfit of the simplex")
 
@@ -505,7 +507,7 @@ def balanced_centres_are_simplex() -> Evidence:
 def unequal_centres_are_not() -> Evidence:
     misfits = []
     for ratio in (3.0, 10.0, 100.0):
-        centres = class_wise.joint_centres(long_tail(6, ratio), 6)
+        centres = class_wise.joint_centres(long_tail_sizes(6, ratio, largest=100), 6)
         misfits.append(_cases.etf_misfit(centres @ centres.T))
     return at_least(misfits, "smallest misfit of the simplex", 0.05)
 

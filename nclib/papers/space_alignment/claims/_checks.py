@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nclib import theory
+from nclib.data import long_tail_sizes
 from nclib.papers import _cases
 from nclib.papers._cases import at_least, at_most, etf_misfit
 from nclib.papers._claim import Evidence
@@ -358,7 +359,7 @@ def shifts_change_the_raw_cosine() -> Evidence:
 @cache
 def trained(ratio: float, num_classes: int = 10, lam: float = 0.03) -> Classifier:
     """The certified optimum of cross-entropy in a long tail, without a bias; longest mean 1."""
-    counts = classifiers.long_tail(num_classes, ratio)
+    counts = long_tail_sizes(num_classes, ratio)
     best = _cases.solve_to_gap(
         torch.eye(num_classes, dtype=torch.float64),
         counts,
@@ -453,7 +454,7 @@ def limit_is_half_way() -> Evidence:
     """Exponents of the limit, from the two Gram matrices as roots."""
     misfits = []
     for ratio in (2.0, 10.0, 100.0, 1000.0):
-        counts = classifiers.long_tail(10, ratio)
+        counts = long_tail_sizes(10, ratio)
         roots, centre = counts.sqrt(), _cases.centring(10)
         rows = _cases.root(centre @ torch.diag(counts) @ centre)
         apart = rows.diag()[:, None] + rows.diag() - 2 * rows
@@ -468,7 +469,7 @@ def optima_approach_the_limit() -> Evidence:
     """The distance of the exponent from the limit's shrinks as the regularisation does."""
     shares = []
     for ratio in (10.0, 100.0):
-        limit = exponent(classifiers.vanishing_limit(classifiers.long_tail(10, ratio)))
+        limit = exponent(classifiers.vanishing_limit(long_tail_sizes(10, ratio)))
         strengths = (1e-3, 1e-4, 1e-5)
         gaps = [abs(exponent(trained(ratio, 10, lam)) - limit) for lam in strengths]
         shares += [after / before for before, after in pairwise(gaps)]

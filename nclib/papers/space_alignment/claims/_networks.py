@@ -38,7 +38,7 @@ def _of_plain(profile: Profile, measure: Measure, bound: float, quantity: str) -
             half = margin_in(setting, measure, len(values), retrained=False)
             mean, name = sum(values) / len(values), f"{quantity}, {_NAMES[dataset]}, {ratio:g}"
             comparisons.append(Evidence(mean, bound, len(values), name, ">=", half))
-    return min(comparisons, key=lambda e: e.value - e.margin, default=None)
+    return weakest(comparisons)
 
 
 def misaligned(profile: Profile, centre: bool) -> Evidence | None:

@@ -14,6 +14,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from nclib import losses, methods, theory
+from nclib.data import long_tail_sizes
 from nclib.papers import _cases
 from nclib.papers._cases import at_least, at_most
 from nclib.papers._claim import Evidence
@@ -222,7 +223,7 @@ def norms_give_more_than_directions() -> Evidence:
 
 def directions_do_not_repair_a_bias() -> Evidence:
     """A free bias: interpolation with norms and bias kept leaves most of what dropping it gains."""
-    counts = classifiers.long_tail(10, 100.0)
+    counts = long_tail_sizes(10, 100.0)
     free = classifiers.optimum(counts, lam_b=0.0).classifier
     tails = [
         theory.head_medium_tail(c.exponents.per_class, counts).tail
